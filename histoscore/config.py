@@ -1,0 +1,219 @@
+"""What may be asked: the YAML configuration of a scoring run, frozen and checked.
+
+Every block is handed whole to the stage that it steers. Unknown keys are errors with a
+suggestion; there are no variables, anchors or includes, so the file is the configuration.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from histoscore.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """Base of all configuration blocks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_S = TypeVar("_S", bound=Settings)
+
+
+class SectionSettings(Settings):
+    """How tissue becomes sections."""
+
+    overview_mpp: float = Field(8.0, ge=2, le=32, description="µm/px of the overview picture")
+    min_area_um2: float = Field(250_000, gt=0, description="smaller pieces are not sections (µm²)")
+    join_gap_um: float = Field(
+        250, ge=0, description="pieces closer than this belong to one section (µm)"
+    )
+    max_sections: int = Field(24, ge=1, description="more than this on a slide is flagged")
+
+
+class TileSettings(Settings):
+    """How a section is cut for the networks. Pixel sizes and tile sides are the bundle's."""
+
+    overlap: float = Field(0.25, ge=0, le=0.5, description="share of a tile read again")
+    batch: int = Field(8, ge=1, le=256, description="tiles a batch")
+    margin_um: float = Field(
+        80, ge=20, description="the fine pass reads this far around the coarse cartilage (µm)"
+    )
+
+
+class QualitySettings(Settings):
+    """When a section is withheld, and when it is only flagged."""
+
+    min_focus: float = Field(0.0, ge=0, description="sections less sharp than this are flagged")
+    min_compartment_area_um2: float = Field(
+        3_000, ge=0, description="a smaller cartilage area is flagged, never removed (µm²)"
+    )
+    max_compartment_area_um2: float = Field(
+        300_000, gt=0, description="a larger cartilage area is flagged, never removed (µm²)"
+    )
+    extent_disagreement_rungs: int = Field(
+        1, ge=0, description="flag when measured and predicted rung differ by more (rungs)"
+    )
+
+
+class PrimaryOutcome(Settings):
+    """The one outcome that the study was planned for; the rest are exploratory."""
+
+    outcome: Literal[
+        "grade_max",
+        "grade_mean",
+        "grade_sum",
+        "hyaline_area_um2",
+        "calcified_area_um2",
+        "mean_thickness_um",
+        "lesion_extent",
+    ] = "grade_max"
+    region: Literal["MFC", "MTP", "LFC", "LTP", "medial", "lateral", "joint"] = "medial"
+
+
+class StatisticsSettings(Settings):
+    """Comparisons of animals between groups."""
+
+    primary: PrimaryOutcome = PrimaryOutcome()
+    reference: str | None = Field(
+        None, description="group the others are held against; default: the first in the sheet"
+    )
+    contrasts: tuple[tuple[str, str], ...] = Field(
+        (), description="planned pairs (reference, group); default: all against the reference"
+    )
+    min_animals: int = Field(4, ge=2, description="fewer a group: description only")
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    permutations: int = Field(
+        200_000, ge=1_000, description="enumerate up to this many, else draw this many"
+    )
+    bootstrap: int = Field(2_000, ge=200)
+    seed: int = 20_100
+
+
+class LimitSettings(Settings):
+    """What one slide may cost."""
+
+    max_pixels: int = Field(100_000_000_000, gt=0, description="width × height of level 0")
+    max_picture_pixels: int = Field(
+        178_956_970, gt=0, description="pixels of a picture that is not tiled (decoded whole)"
+    )
+    seconds_per_slide: float = Field(1_800, gt=0)
+
+
+class ScoreConfig(Settings):
+    """One scoring run."""
+
+    model: str = Field("demo", description="name of a bundle in the package, or a folder")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
+    engine: Literal["auto", "torch"] = "auto"
+    full_section: bool = Field(False, description="run the fine pass over the whole section")
+    sections: SectionSettings = SectionSettings()
+    tiles: TileSettings = TileSettings()
+    quality: QualitySettings = QualitySettings()
+    statistics: StatisticsSettings = StatisticsSettings()
+    limits: LimitSettings = LimitSettings()
+
+
+def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> ScoreConfig:
+    """The configuration in a YAML file, changed by `key=value` overrides (`tiles.batch=4`).
+
+    Raises:
+        ConfigError: unreadable file, unknown key (with a suggestion), value out of range.
+    """
+    data = read_yaml(path) if path else {}
+    for override in overrides:
+        _override(data, override)
+    return parse_settings(ScoreConfig, data, str(path) if path else "the command line")
+
+
+def parse_settings(model: type[_S], data: dict[str, Any], where: str) -> _S:
+    """A settings object from plain data; raises ConfigError that names file, key and remedy."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [f"  {line}" for line in _explain(model, error)]
+        raise ConfigError(f"{where}: the configuration is not valid\n" + "\n".join(lines)) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping; raises ConfigError for what is not one, or holds a key twice."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+    try:
+        data = yaml.load(text, _UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not valid YAML: {error}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: must hold `key: value` lines")
+    return data
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice, and aliases (a file is what it says)."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.constructor.ConstructorError(None, None, "aliases are not used here", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {override}: write it as key=value, e.g. tiles.batch=4")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"--set {override}: {parent} is a value, not a block")
+    try:
+        data[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: {value!r} is not a YAML value") from None
+
+
+def _explain(model: type[Settings], error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _keys_beside(model, problem["loc"])
+            near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+            lines.append(f"{place}: unknown key; {hint}")
+        else:
+            lines.append(f"{place}: {problem['msg']} (it is {problem['input']!r})")
+    return lines
+
+
+def _keys_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location[:-1]:
+        annotation = model.model_fields[str(part)].annotation if isinstance(part, str) else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        model = annotation
+    return sorted(model.model_fields)

@@ -1,0 +1,286 @@
+"""What the stages hand on.
+
+In memory: frozen dataclasses. On disk (the committed result of a slide): frozen pydantic models
+that refuse unknown keys, because a record read back years later must mean what it meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from histoscore.geometry import Box, Mpp, Placement, Points, Um2
+from histoscore.vocabulary import Compartment, Knee, Region, Side, Status
+
+MedialSide = Literal["left", "right"]
+"""Where the medial half lies in the picture when the femur is turned up."""
+
+RgbImage = NDArray[np.uint8]
+"""(rows, columns, 3), sRGB."""
+Mask = NDArray[np.bool_]
+LabelArray = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSize:
+    """Micrometres per pixel and who said so: `sheet`, `scanner` or `tiff tags`."""
+
+    mpp: Mpp
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of the pyramid; `downsample` against level 0 need not be a whole number."""
+
+    width: int
+    height: int
+    downsample: float
+
+
+@dataclass(frozen=True, slots=True)
+class SlideInfo:
+    """What a slide's header says. `reader` is the reader's name, `format` the vendor's."""
+
+    path: str
+    reader: str
+    format: str
+    width: int
+    height: int
+    mpp: Mpp
+    mpp_source: str
+    levels: tuple[Level, ...]
+    associated: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One slice of tissue on a slide, numbered from 1 in reading order."""
+
+    number: int
+    box: Box
+    area: Um2
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TileGrid:
+    """Tiles of a section: level-0 corners `xy` (n, 2), side in level-0 px, side in pixels read."""
+
+    xy: NDArray[np.int64]
+    side_px0: int
+    side_px: int
+    mpp: Mpp
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def boxes(self) -> tuple[Box, ...]:
+        return tuple(Box(int(x), int(y), self.side_px0, self.side_px0) for x, y in self.xy)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """Tissue and compartment of every pixel of one section.
+
+    `tissue` (rows, columns) holds `Tissue` values, `compartments` holds `Compartment.code` or 0;
+    both lie on the slide at `placement`.
+    """
+
+    tissue: LabelArray
+    compartments: LabelArray
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """The joint side of one compartment's cartilage, as curves in level-0 (x, y).
+
+    `outer` runs along the articular surface, `tidemark` along the hyaline–calcified border (both
+    with clefts closed and gaps bridged), `bone` along the calcified cartilage's lower edge.
+    The three share their number of points; point i of each lies on one normal of the tidemark.
+    """
+
+    compartment: Compartment
+    outer: Points
+    tidemark: Points
+    bone: Points
+    eroded: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Morphometry:
+    """Cartilage of one compartment in one section; lengths in µm, areas in µm²."""
+
+    compartment: Compartment
+    hyaline_area_um2: float
+    calcified_area_um2: float
+    surface_length_um: float
+    mean_thickness_um: float
+    lesion_extent: float
+    safranin_fraction: float | None
+    surface: Surface
+
+
+@dataclass(frozen=True, slots=True)
+class GradePrediction:
+    """Probabilities over the ladder's rungs for one compartment of one section."""
+
+    compartment: Compartment
+    probabilities: tuple[float, ...]
+
+
+class Record(BaseModel):
+    """Base of what crosses the disk."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CompartmentResult(Record):
+    """One compartment of one section, as the tables show it. None is missing, never 0."""
+
+    compartment: Compartment
+    status: Status
+    reason: str = ""
+    flags: tuple[str, ...] = ()
+    grade: float | None = None
+    expected_grade: float | None = None
+    probabilities: tuple[float, ...] | None = None
+    grade_low: float | None = None
+    grade_high: float | None = None
+    hyaline_area_um2: float | None = None
+    calcified_area_um2: float | None = None
+    surface_length_um: float | None = None
+    mean_thickness_um: float | None = None
+    safranin_fraction: float | None = None
+    lesion_extent: float | None = None
+    implied_grade: float | None = None
+
+
+class SectionResult(Record):
+    """One section: its box in level-0 px, how the joint lies, and its four compartments."""
+
+    section: int
+    x: int
+    y: int
+    width: int
+    height: int
+    area_um2: float
+    status: Status
+    reason: str = ""
+    medial_side: MedialSide | None = None
+    medial_source: Literal["sheet", "model"] | None = None
+    flags: tuple[str, ...] = ()
+    readouts: Mapping[str, float] = {}
+    overlay: str | None = None
+    compartments: tuple[CompartmentResult, ...] = ()
+
+
+class SlideResult(Record):
+    """What became of one row of the study sheet. Committed once, under its content key."""
+
+    slide: str
+    animal: str
+    status: Status
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    reader: str | None = None
+    width_px: int | None = None
+    height_px: int | None = None
+    mpp: float | None = None
+    mpp_source: str | None = None
+    sha256: str | None = None
+    tiles: int | None = None
+    engine: str | None = None
+    seconds: float | None = None
+    sections: tuple[SectionResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompartmentScore:
+    """A compartment's result beside whose it is: what animals are scored from.
+
+    `grade` is the grade that counts (a person's where one decided, else the model's), None where
+    it is missing.
+    """
+
+    slide: str
+    animal: str
+    group: str | None
+    side: Side | None
+    knee: Knee
+    timepoint: str | None
+    section: int
+    compartment: Compartment
+    grade: float | None
+    hyaline_area_um2: float | None
+    calcified_area_um2: float | None
+    mean_thickness_um: float | None
+    lesion_extent: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnimalScore:
+    """One knee of one animal over one region; a row of animals.csv."""
+
+    animal: str
+    group: str | None
+    side: Side | None
+    knee: Knee
+    timepoint: str | None
+    region: Region
+    n_sections: int
+    n_missing: int
+    grade_max: float | None
+    grade_mean: float | None
+    grade_sum: float | None
+    hyaline_area_um2: float | None
+    calcified_area_um2: float | None
+    mean_thickness_um: float | None
+    lesion_extent: float | None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupComparison:
+    """One comparison of animals, or one description where n is too small; a row of groups.csv."""
+
+    outcome: str
+    region: Region
+    timepoint: str | None
+    primary: bool
+    reference: str | None
+    group: str
+    n_reference: int | None
+    n_group: int
+    median_reference: float | None
+    median_group: float | None
+    test: str = ""
+    statistic: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    family: str = ""
+    cliffs_delta: float | None = None
+    cliffs_delta_low: float | None = None
+    cliffs_delta_high: float | None = None
+    shift: float | None = None
+    shift_low: float | None = None
+    shift_high: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTables:
+    """Everything that the exports are made from: results in the order of the sheet."""
+
+    slides: tuple[SlideResult, ...]
+    scores: tuple[CompartmentScore, ...]
+    animals: tuple[AnimalScore, ...]
+    groups: tuple[GroupComparison, ...]
+    reading: Mapping[str, str] = field(default_factory=dict)
