@@ -20,6 +20,9 @@ Mpp = NewType("Mpp", float)
 Px0 = NewType("Px0", int)
 """Pixels of the full-resolution level of a slide."""
 
+BELIEVABLE_MPP = (0.1, 2.0)
+"""µm per pixel that a slide can have; outside it a number is a mistake, whoever gives it."""
+
 Points = NDArray[np.float64]
 """(n, 2) points as (x, y)."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from histoscore.geometry import Box, Mpp, Placement, Points, Um2
-from histoscore.vocabulary import Compartment, Knee, Region, Side, Status
+from histoscore.vocabulary import OARSI_MOUSE, Compartment, Knee, Ladder, Region, Side, Status
 
 MedialSide = Literal["left", "right"]
 """Where the medial half lies in the picture when the femur is turned up."""
@@ -140,6 +141,31 @@ class Record(BaseModel):
     """Base of what crosses the disk."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SlideRow(Record):
+    """What scoring may know of a row of the study sheet: never the group, nor the batch.
+
+    `path` is where the file lies now, the other fields decide what comes out. `medial` None: the
+    model says. `sections` is `all`, `first` or the numbers to score.
+    """
+
+    slide: str
+    animal: str
+    path: Path
+    side: Side | None = None
+    medial: MedialSide | None = None
+    mpp: float | None = None
+    orientation: str | None = None
+    sections: Literal["all", "first"] | tuple[int, ...] = "all"
+
+
+class SlideJob(Record):
+    """One slide to be scored: the row, its content key, and the SHA-256 of the file's bytes."""
+
+    row: SlideRow
+    key: str
+    sha256: str
 
 
 class CompartmentResult(Record):
@@ -277,10 +303,21 @@ class GroupComparison:
 
 @dataclass(frozen=True, slots=True)
 class StudyTables:
-    """Everything that the exports are made from: results in the order of the sheet."""
+    """Everything that the exports are made from: results in the order of the sheet.
+
+    `reading` holds facts for people, label → text, shown in this order; the labels with a meaning
+    of their own stand in `histoscore.export.wording.Facts`. `sides` says which knee a slide is,
+    where the sheet does; it serves slides that yielded no scores. Without `group_order` groups
+    stand in order of first appearance.
+    """
 
     slides: tuple[SlideResult, ...]
     scores: tuple[CompartmentScore, ...]
     animals: tuple[AnimalScore, ...]
     groups: tuple[GroupComparison, ...]
     reading: Mapping[str, str] = field(default_factory=dict)
+    ladder: Ladder = OARSI_MOUSE
+    primary_outcome: str = "grade_max"
+    primary_region: Region = Region.MEDIAL
+    group_order: tuple[str, ...] = ()
+    sides: Mapping[str, Side] = field(default_factory=dict)

@@ -1,0 +1,249 @@
+"""Every column of every table: its name, unit, meaning, and how its values are written.
+
+Tables, workbook and the Dictionary sheet read the same definitions, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from histoscore.vocabulary import (
+    Compartment,
+    Knee,
+    Ladder,
+    Region,
+    Side,
+    Status,
+    format_rung,
+)
+
+Cell = str | int | float | bool | None
+"""What a table holds; None is missing and is written as nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How values are written: as text in CSV, and with which number format in the workbook.
+
+    `number_format` is None for text; a number that is not finite is refused (ValueError).
+    """
+
+    write: Callable[[float], str]
+    number_format: str | None = None
+
+    def text(self, value: Cell) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, str):
+            return value
+        if not math.isfinite(value):
+            raise ValueError(f"{value} cannot stand in a table; a missing value is None")
+        return self.write(value)
+
+
+def fixed(decimals: int) -> Style:
+    """A fixed number of decimals; never `-0.0`."""
+    zeros = "0" * decimals
+    return Style(
+        lambda v: f"{round(v, decimals) + 0.0:.{decimals}f}", f"0.{zeros}" if decimals else "0"
+    )
+
+
+TEXT = Style(str)
+WHOLE = Style(lambda v: str(int(v)), "0")
+RUNG = Style(lambda v: format_rung(v + 0.0), "General")
+FULL = Style(lambda v: repr(float(v)), "General")
+P_VALUE = Style(lambda v: f"{v:#.6g}", "0.000000")
+AREA, LENGTH, FRACTION = fixed(1), fixed(2), fixed(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; `unit` and `allowed` may be empty."""
+
+    name: str
+    style: Style
+    meaning: str
+    unit: str = ""
+    allowed: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        return self.style.number_format is None
+
+    @property
+    def title(self) -> str:
+        """Name with its unit, for a header that people read."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+def _allowed(
+    words: type[Status] | type[Compartment] | type[Region] | type[Knee] | type[Side],
+) -> str:
+    return ", ".join(word.value for word in words)
+
+
+_SLIDE = Column("slide", TEXT, "slide as the study sheet writes it")
+_ANIMAL = Column("animal", TEXT, "the experimental unit")
+_SIDE = Column("side", TEXT, "left or right knee", allowed=_allowed(Side))
+_SECTION = Column("section", WHOLE, "slice of tissue on the slide, from 1 in reading order")
+_STATUS = Column("status", TEXT, "what became of it", allowed=_allowed(Status))
+_REASON = Column("reason", TEXT, "why something is missing or withheld")
+_FLAGS = Column("flags", TEXT, "things to look at, joined by ;")
+_TIMEPOINT = Column("timepoint", TEXT, "as the study sheet writes it; compared within")
+_REGION = Column("region", TEXT, "compartment or union of compartments", allowed=_allowed(Region))
+_N_MISSING = Column("n_missing", WHOLE, "section × compartment grades that are missing")
+_EXTENT = Column(
+    "lesion_extent",
+    FRACTION,
+    "share of the articular surface where hyaline cartilage is gone down to calcified cartilage",
+    "fraction",
+    "0–1",
+)
+
+SLIDES = (
+    _SLIDE,
+    _ANIMAL,
+    _STATUS,
+    _REASON,
+    Column("reader", TEXT, "which reader opened the file"),
+    Column("width_px", WHOLE, "width at full resolution", "px"),
+    Column("height_px", WHOLE, "height at full resolution", "px"),
+    Column("mpp", FULL, "pixel size", "µm/px", "0.1–2.0"),
+    Column("mpp_source", TEXT, "who gave the pixel size", allowed="sheet, scanner, tiff tags"),
+    Column("sha256", TEXT, "SHA-256 of the slide's bytes"),
+    Column("sections", WHOLE, "sections found"),
+    Column("tiles", WHOLE, "tiles that the network read"),
+    Column("engine", TEXT, "what ran the network"),
+    Column("seconds", fixed(2), "time spent on the slide", "s"),
+    Column("warnings", TEXT, "remarks that did not stop the slide, joined by ;"),
+)
+
+SECTIONS = (
+    _SLIDE,
+    _ANIMAL,
+    _SECTION,
+    _STATUS,
+    _REASON,
+    Column("x_px", WHOLE, "left edge of the section's box at full resolution", "px"),
+    Column("y_px", WHOLE, "upper edge of the section's box at full resolution", "px"),
+    Column("width_px", WHOLE, "width of the box at full resolution", "px"),
+    Column("height_px", WHOLE, "height of the box at full resolution", "px"),
+    Column("area_um2", AREA, "tissue area of the section", "µm²"),
+    Column("medial_side", TEXT, "where medial lies when the femur is up", allowed="left, right"),
+    Column("medial_source", TEXT, "who said where medial lies", allowed="sheet, model"),
+    _FLAGS,
+    Column("overlay", TEXT, "picture of the section, below the run folder"),
+)
+
+UNGRADED = (
+    _SLIDE,
+    _ANIMAL,
+    _SECTION,
+    Column("compartment", TEXT, "articular surface", allowed=_allowed(Compartment)),
+    _STATUS,
+    _REASON,
+)
+
+ANIMALS = (
+    _ANIMAL,
+    Column("group", TEXT, "as the study sheet or the key writes it; empty while blinded"),
+    _SIDE,
+    Column("knee", TEXT, "the knee under study or the other one", allowed=_allowed(Knee)),
+    _REGION,
+    Column("n_sections", WHOLE, "sections that count"),
+    _N_MISSING,
+    Column("grade_max", RUNG, "highest grade over sections and compartments", "grade"),
+    Column("grade_mean", FRACTION, "mean grade over sections × compartments", "grade"),
+    Column(
+        "grade_sum",
+        RUNG,
+        "sum over sections of the highest grade of the region; compare equal numbers of sections",
+        "grade",
+    ),
+    Column("hyaline_area_um2", AREA, "mean over sections of the summed hyaline area", "µm²"),
+    Column("calcified_area_um2", AREA, "mean over sections of the summed calcified area", "µm²"),
+    Column("mean_thickness_um", LENGTH, "mean hyaline thickness", "µm"),
+    Column("lesion_extent", FRACTION, "mean eroded share of the surface", "fraction", "0–1"),
+    _FLAGS,
+    _TIMEPOINT,
+    Column("reason", TEXT, "slides of this animal that are not scored, and why"),
+)
+
+GROUPS = (
+    Column("outcome", TEXT, "column of the animals table that is compared"),
+    _REGION,
+    _TIMEPOINT,
+    Column("primary", TEXT, "planned beforehand as the one primary outcome", allowed="yes, no"),
+    Column("reference", TEXT, "group that the other is held against"),
+    Column("group", TEXT, "group"),
+    Column("n_reference", WHOLE, "animals in the reference group", "animals"),
+    Column("n_group", WHOLE, "animals in the group", "animals"),
+    Column("median_reference", FRACTION, "median of the reference group's animals"),
+    Column("median_group", FRACTION, "median of the group's animals"),
+    Column("test", TEXT, "statistical test, on animals"),
+    Column("statistic", FRACTION, "test statistic"),
+    Column("p", P_VALUE, "p-value, two-sided", allowed="0–1"),
+    Column("p_adjusted", P_VALUE, "p after Holm's adjustment within its family", allowed="0–1"),
+    Column("family", TEXT, "comparisons that are adjusted together"),
+    Column("cliffs_delta", FRACTION, "effect size; 0 = no difference", allowed="−1–1"),
+    Column("cliffs_delta_low", FRACTION, "lower bound of its 95 % interval", allowed="−1–1"),
+    Column("cliffs_delta_high", FRACTION, "upper bound of its 95 % interval", allowed="−1–1"),
+    Column("shift", FRACTION, "Hodges–Lehmann shift, in the outcome's unit"),
+    Column("shift_low", FRACTION, "lower bound of its 95 % interval"),
+    Column("shift_high", FRACTION, "upper bound of its 95 % interval"),
+    Column("note", TEXT, "what to know about this row"),
+)
+
+
+def compartment_columns(ladder: Ladder) -> tuple[Column, ...]:
+    """Columns of the compartments table; one probability column a rung."""
+    return (
+        _SLIDE,
+        _ANIMAL,
+        _SIDE,
+        _SECTION,
+        Column("compartment", TEXT, "articular surface", allowed=_allowed(Compartment)),
+        *_grade_columns(ladder),
+        *_MEASURES,
+    )
+
+
+_MEASURES = (
+    Column("hyaline_area_um2", AREA, "hyaline (uncalcified) cartilage area", "µm²"),
+    Column("calcified_area_um2", AREA, "calcified cartilage area", "µm²"),
+    Column("surface_length_um", LENGTH, "length of the articular surface", "µm"),
+    Column("mean_thickness_um", LENGTH, "hyaline area ÷ surface length", "µm"),
+    Column("safranin_fraction", FRACTION, "Safranin-positive share", "fraction", "0–1"),
+    _EXTENT,
+    Column("implied_grade", RUNG, "grade that lesion_extent implies, for 3 and above", "grade"),
+    _STATUS,
+    _REASON,
+    _FLAGS,
+)
+
+
+def _grade_columns(ladder: Ladder) -> tuple[Column, ...]:
+    rungs = [format_rung(r) for r in ladder.rungs]
+
+    def grade(name: str, meaning: str) -> Column:
+        return Column(name, RUNG, meaning, "grade", ", ".join(rungs))
+
+    return (
+        grade("grade", f"most probable grade ({ladder.name})"),
+        Column("expected_grade", FRACTION, "mean of the probabilities over the ladder", "grade"),
+        *(Column(f"p_{r}", FRACTION, f"probability of grade {r}", "", "0–1") for r in rungs),
+        grade("grade_low", "lower rung of the calibrated 90 % set"),
+        grade("grade_high", "upper rung of the calibrated 90 % set"),
+        grade("final_grade", "a person's grade where one decided, else the model's"),
+        Column("final_source", TEXT, "who gave final_grade", allowed="model, person"),
+    )
+
+
+def readout_column(name: str) -> Column:
+    """Column of one stain or quality read-out of a section."""
+    return Column(f"readout_{name}", FRACTION, f"{name.replace('_', ' ')}, measured on the section")

@@ -1,0 +1,184 @@
+"""Sentences about a study: what was done, what became of the slides, what ARRIVE asks for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from histoscore.export.values import OUTCOMES
+from histoscore.records import StudyTables
+from histoscore.vocabulary import Knee, Status
+
+
+class Facts:
+    """Labels in `StudyTables.reading` that the exports look for; all others are only shown."""
+
+    STUDY = "study"
+    BANNER = "banner"
+    CREATED = "created"
+    VERSION = "histoscore"
+    MODEL = "model"
+    BLINDING = "blinding"
+    AGGREGATION = "aggregation"
+
+
+AGGREGATION = (
+    "Each section and compartment has one grade. Over the sections of a knee and the compartments "
+    "of a region, grade_max is the highest grade, grade_sum the sum over sections of the highest "
+    "grade, grade_mean the mean over sections and compartments; areas are summed over the "
+    "compartments of a section and averaged over sections."
+)
+
+STATUS_WORDS = {
+    Status.SCORED: "scored",
+    Status.WARNED: "scored with warnings",
+    Status.REVIEW: "grade withheld, needs review",
+    Status.NO_TISSUE: "no tissue",
+    Status.FAILED: "failed",
+    Status.SKIPPED: "excluded or skipped",
+}
+
+_UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
+_FOR_THE_AUTHORS = "to be filled in by the authors"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How many slides, sections and animals came in, and what became of them."""
+
+    slides: int
+    by_status: tuple[tuple[Status, int], ...]
+    sections: int
+    sections_graded: int
+    animals: int
+    animals_compared: int
+
+    @property
+    def slides_graded(self) -> int:
+        return sum(n for status, n in self.by_status if status.is_graded)
+
+
+def flow(tables: StudyTables) -> Flow:
+    """Counts over the study; `animals_compared` have a grade in an index knee."""
+    counts = Counter(slide.status for slide in tables.slides)
+    sections = [section for slide in tables.slides for section in slide.sections]
+    graded = {s.animal for s in tables.animals if s.knee is Knee.INDEX and s.grade_max is not None}
+    return Flow(
+        slides=len(tables.slides),
+        by_status=tuple((status, counts[status]) for status in Status if counts[status]),
+        sections=len(sections),
+        sections_graded=sum(s.status.is_graded for s in sections),
+        animals=len({slide.animal for slide in tables.slides}),
+        animals_compared=len(graded),
+    )
+
+
+def banner(tables: StudyTables) -> str:
+    """The warning that must stand wherever the numbers stand; empty where there is none."""
+    return tables.reading.get(Facts.BANNER, "")
+
+
+def created(tables: StudyTables) -> datetime:
+    """When the run was made, in UTC; 2000-01-01 where the run does not say."""
+    text = tables.reading.get(Facts.CREATED, "")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return _UNDATED
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def aggregation(tables: StudyTables) -> str:
+    """How section grades become an animal's score, in a sentence."""
+    return tables.reading.get(Facts.AGGREGATION, AGGREGATION)
+
+
+def primary_sentence(tables: StudyTables) -> str:
+    words, _ = OUTCOMES[tables.primary_outcome]
+    return (
+        f"The primary outcome is the {words} of the {_region_words(tables)} "
+        f"({tables.primary_outcome}, {tables.primary_region.value}); all others are exploratory."
+    )
+
+
+def methods_paragraph(tables: StudyTables) -> str:
+    """A paragraph for the paper, from what the run knows."""
+    counts = flow(tables)
+    version = tables.reading.get(Facts.VERSION, "")
+    sentences = [
+        f"Safranin O / Fast Green sections of mouse knees were analysed with histoscore {version}"
+        f" (model: {tables.reading.get(Facts.MODEL, 'not stated')}).".replace("  ", " "),
+        "Medial and lateral femoral condyle and tibial plateau (MFC, MTP, LFC, LTP) were graded "
+        f"apart on the ladder {tables.ladder.name}; hyaline and calcified cartilage areas were "
+        "measured in µm² at the stated pixel size.",
+        aggregation(tables),
+        primary_sentence(tables),
+        statistics_sentence(tables),
+        f"Of {_count(counts.slides, 'slide')} of {_count(counts.animals, 'animal')}, "
+        f"{counts.slides_graded} could be graded; every other slide is listed with its reason.",
+        banner(tables),
+    ]
+    return " ".join(s for s in sentences if s)
+
+
+def statistics_sentence(tables: StudyTables) -> str:
+    """Which tests were made, on what; says so where there was none."""
+    tests = list(dict.fromkeys(c.test for c in tables.groups if c.test and c.p is not None))
+    if not tests:
+        return "No groups were compared; the animals are described only."
+    return (
+        f"The animal was the experimental unit. Groups were compared by {_listed(tests)}; "
+        "p-values were adjusted after Holm within the comparisons of one outcome, region and "
+        "timepoint. Effect sizes are Cliff's delta and the Hodges–Lehmann shift with 95 % "
+        "intervals."
+    )
+
+
+def arrive_items(tables: StudyTables) -> tuple[tuple[str, str], ...]:
+    """The ARRIVE 2.0 essential ten, each with what this run knows of it."""
+    counts = flow(tables)
+    groups = list(dict.fromkeys(s.group for s in tables.animals if s.group is not None))
+    design = f"Groups: {_listed(groups)}. " if groups else "Groups are not opened. "
+    excluded = counts.slides - counts.slides_graded
+    return (
+        ("1 Study design", design + "The experimental unit is the animal."),
+        (
+            "2 Sample size",
+            f"{_count(counts.animals, 'animal')}, {counts.animals_compared} with a grade. "
+            f"How the number was chosen: {_FOR_THE_AUTHORS}.",
+        ),
+        (
+            "3 Inclusion and exclusion",
+            f"{_count(excluded, 'slide')} without a grade; each stands with its reason in the "
+            "sheet Failed and excluded.",
+        ),
+        ("4 Randomisation", f"Not known to histoscore: {_FOR_THE_AUTHORS}."),
+        (
+            "5 Blinding",
+            tables.reading.get(Facts.BLINDING, "The network sees no group.")
+            + f" Blinding of surgery and husbandry: {_FOR_THE_AUTHORS}.",
+        ),
+        ("6 Outcome measures", f"{primary_sentence(tables)} {aggregation(tables)}"),
+        ("7 Statistical methods", statistics_sentence(tables)),
+        ("8 Experimental animals", f"Strain, sex, age, weight: {_FOR_THE_AUTHORS}."),
+        ("9 Experimental procedures", f"Induction, treatment, histology: {_FOR_THE_AUTHORS}."),
+        ("10 Results", "Sheets Animals and Statistics: every animal, n, effect sizes, intervals."),
+    )
+
+
+def _region_words(tables: StudyTables) -> str:
+    region = tables.primary_region
+    return {"medial": "medial side", "lateral": "lateral side", "joint": "whole joint"}.get(
+        region.value, region.value
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _listed(words: list[str]) -> str:
+    if len(words) < 2:
+        return "".join(words)
+    return ", ".join(words[:-1]) + " and " + words[-1]

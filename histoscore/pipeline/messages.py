@@ -1,0 +1,67 @@
+"""What the worker process says to the light parent. Results go over the disk, not in here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from histoscore.errors import HistoscoreError
+from histoscore.records import SlideJob, SlideResult
+
+ReportTiles = Callable[[int, int], None]
+"""Called by a scorer with (tiles done, tiles in all) of the slide at hand."""
+
+
+class Scorer(Protocol):
+    """What turns a slide into a result; made once in the worker as `Scorer(config, run_folder)`.
+
+    `score` writes its overlays and label maps into the run folder and returns the result without
+    committing it. It raises SlideError for a slide that cannot be scored.
+    """
+
+    def facts(self) -> Mapping[str, str | int]:
+        """`device`, `engine` and `engine_threads` as they are used, for run.json."""
+        ...
+
+    def score(self, job: SlideJob, report_tiles: ReportTiles) -> SlideResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The scorer is built; what it runs on."""
+
+    facts: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Work on the slide with this key has begun; its time limit counts from here."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Tiles done of all tiles of a slide."""
+
+    key: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The result under this key is on the disk."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The worker cannot go on with any slide: disk full, model unusable."""
+
+    error: HistoscoreError
+
+
+Message = Ready | Started | Progress | Done | Stopped

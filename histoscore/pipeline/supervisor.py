@@ -1,0 +1,191 @@
+"""The light parent's side: one worker process, watched, replaced when it dies or hangs.
+
+A slide that was in flight when its worker died is tried once more by a fresh worker. If that one
+dies too, the slide is `failed` with the reason and the next slide goes on.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Protocol, Self
+
+from histoscore.errors import EnvironmentStopError
+from histoscore.pipeline.messages import Done, Message, Progress, Ready, Started, Stopped
+from histoscore.pipeline.worker import LOG_NAME, WorkerPlan, failed, serve
+from histoscore.records import SlideJob
+
+ATTEMPTS = 2
+_START_SECONDS = 300.0
+_POLITE_SECONDS = 2.0
+
+
+class Watcher(Protocol):
+    """Who is told how the work goes."""
+
+    def ready(self, facts: Mapping[str, str | int]) -> None:
+        """A worker is ready; what it runs on."""
+
+    def tiles(self, job: SlideJob, done: int, total: int) -> None:
+        """Tiles done of all tiles of the slide in flight."""
+
+    def committed(self, job: SlideJob) -> None:
+        """A result is on the disk."""
+
+    def worker_lost(self, job: SlideJob, reason: str) -> None:
+        """A worker died or was ended while this slide was in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A worker's end before its slide was done: `worker died (signal 9)`, `timed out …`."""
+
+    reason: str
+
+
+class Worker:
+    """A worker process as the parent sees it: started, asked, listened to, ended."""
+
+    def __init__(self, plan: WorkerPlan) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far_end = context.Pipe()
+        self._process = context.Process(target=serve, args=(far_end, plan), daemon=True)
+        self._process.start()
+        far_end.close()
+
+    def send(self, job: SlideJob) -> bool:
+        """Hand over a slide; False where the worker is gone."""
+        try:
+            self._pipe.send(job)
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    def listen(self, deadline: float) -> Message | Lost | None:
+        """The next message, the worker's end, or None at the deadline (of time.monotonic)."""
+        patience = max(0.0, deadline - time.monotonic())
+        wait([self._pipe, self._process.sentinel], timeout=patience)
+        try:
+            if self._pipe.poll():
+                message: Message = self._pipe.recv()
+                return message
+        except (EOFError, ConnectionResetError):
+            self._process.join(_POLITE_SECONDS)
+        return None if self._process.is_alive() else Lost(self._epitaph())
+
+    def end(self) -> None:
+        """End the process now; safe to call again."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.join()
+
+    def _epitaph(self) -> str:
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return f"worker died (signal {-code})"
+        return f"worker died (exit code {code}; see {LOG_NAME})"
+
+
+class Supervisor:
+    """Gets slides scored by one worker at a time. A context manager: leaving it ends the worker.
+
+    Raises (from `score_all`):
+        HistoscoreError: what the worker met that concerns every slide (disk, model).
+        EnvironmentStopError: no worker can be started.
+    """
+
+    def __init__(self, plan: WorkerPlan, watcher: Watcher) -> None:
+        self._plan = plan
+        self._watcher = watcher
+        self._limit = plan.config.limits.seconds_per_slide
+        self._worker: Worker | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._dismiss()
+
+    def score_all(self, jobs: Iterable[SlideJob]) -> None:
+        """Score slides in order. Each is committed, as scored or as failed, when this returns."""
+        for job in jobs:
+            self._score(job)
+            self._watcher.committed(job)
+
+    def _score(self, job: SlideJob) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            lost = self._attempt(job)
+            if lost is None:
+                return
+            self._dismiss()
+            self._watcher.worker_lost(job, lost.reason)
+            if attempt == ATTEMPTS:
+                self._plan.run.clear_pictures(job.row.slide)
+                self._plan.run.commit(job.key, failed(job, lost.reason))
+
+    def _attempt(self, job: SlideJob) -> Lost | None:
+        """One try at a slide: None when it is committed."""
+        worker = self._ready_worker()
+        worker.send(job)
+        deadline = time.monotonic() + self._limit
+        while True:
+            match worker.listen(deadline):
+                case Started():
+                    deadline = time.monotonic() + self._limit
+                case Progress(done=done, total=total):
+                    self._watcher.tiles(job, done, total)
+                case Done():
+                    return None
+                case Stopped(error=error):
+                    raise error
+                case Lost() as lost:
+                    return lost
+                case None:
+                    return Lost(f"timed out after {self._limit:g} s")
+
+    def _ready_worker(self) -> Worker:
+        if self._worker is None:
+            self._worker = Worker(self._plan)
+            self._await_ready(self._worker)
+        return self._worker
+
+    def _await_ready(self, worker: Worker) -> None:
+        match worker.listen(time.monotonic() + _START_SECONDS):
+            case Ready(facts=facts):
+                self._watcher.ready(facts)
+            case Stopped(error=error):
+                raise error
+            case other:
+                reason = other.reason if isinstance(other, Lost) else "it does not answer"
+                raise EnvironmentStopError(
+                    f"the worker process that scores slides cannot be started: {reason}. "
+                    f"What it said stands in {self._plan.run.path / LOG_NAME}"
+                )
+
+    def _dismiss(self) -> None:
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+
+def is_transient(reason: str) -> bool:
+    """Whether a failure lies in the machine rather than the slide, so that a rerun may mend it."""
+    return reason.startswith(("worker died", "timed out", "out of memory", "cannot be read"))
+
+
+def signal_name(number: int) -> str:
+    """`SIGSEGV` for 11; the number itself where the system knows no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -1,0 +1,188 @@
+"""The run folder: where each thing lies, and how a slide's result is committed.
+
+    RUN/
+      run.json            what the run was made with            (provenance)
+      study.json          the rows of the sheet as they were read
+      results/KEY/result.json   one committed slide; KEY is its content key
+      overlays/ labels/   pictures, GeoJSON and label maps, written before result.json
+      events.jsonl        the audit trail                       (audit)
+      *.csv results.xlsx report.html …   made from the above, again and again
+      SHA256SUMS          hashes of all but events.jsonl
+
+A result counts only when result.json names its own key and every picture it lists is there,
+byte for byte: `done` is decided by content, never by a file's being there.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from histoscore.errors import RunMismatchError, UsageError
+from histoscore.files import make_folder, sha256_of, slug, write_atomic, write_json
+from histoscore.records import Record, SlideResult
+from histoscore.runs.audit import AuditTrail
+from histoscore.runs.lock import LOCK_NAME
+from histoscore.runs.provenance import RunRecord
+
+SUMS_NAME = "SHA256SUMS"
+EVENTS_NAME = "events.jsonl"
+
+_R = TypeVar("_R", bound=Record)
+
+
+class Committed(Record):
+    """`result.json`: a slide's result, and the hashes of the files that belong to it."""
+
+    key: str
+    files: Mapping[str, str]
+    result: SlideResult
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run on disk. Paths handed out lie inside it; names never come from input unchanged."""
+
+    path: Path
+
+    @property
+    def record_path(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def study_path(self) -> Path:
+        return self.path / "study.json"
+
+    @property
+    def key_path(self) -> Path:
+        """Where the groups are kept once a blinded run's key was opened."""
+        return self.path / "key.json"
+
+    @property
+    def sums_path(self) -> Path:
+        return self.path / SUMS_NAME
+
+    @property
+    def trail(self) -> AuditTrail:
+        return AuditTrail(self.path / EVENTS_NAME)
+
+    def overlay_path(self, slide: str, section: int) -> Path:
+        """Picture of a section; its folder is there after the call."""
+        return make_folder(self.path / "overlays") / f"{slug(slide)}_section{section}.png"
+
+    def geojson_path(self, slide: str) -> Path:
+        """QuPath objects of a slide; the folder is there after the call."""
+        return make_folder(self.path / "overlays") / f"{slug(slide)}.geojson"
+
+    def label_path(self, slide: str, section: int) -> Path:
+        """Label store (a folder) of a section; its parent is there after the call."""
+        return make_folder(self.path / "labels") / f"{slug(slide)}_section{section}.ome.zarr"
+
+    def result_path(self, key: str) -> Path:
+        return self.path / "results" / key / "result.json"
+
+    def commit(self, key: str, result: SlideResult) -> None:
+        """Make a slide's result final, with the hashes of its pictures as they are now.
+
+        Raises:
+            EnvironmentStopError: the disk refuses; the slide then counts as not scored.
+        """
+        path = self.result_path(key)
+        make_folder(path.parent)
+        committed = Committed(key=key, files=self._pictures(result.slide), result=result)
+        write_json(path, committed.model_dump(mode="json"))
+
+    def committed(self, key: str) -> SlideResult | None:
+        """The result under this key, or None where there is none that can be believed."""
+        try:
+            committed = Committed.model_validate_json(self.result_path(key).read_bytes())
+        except (OSError, ValidationError):
+            return None
+        if committed.key != key or self.missing_pictures(committed):
+            return None
+        return committed.result
+
+    def missing_pictures(self, committed: Committed) -> list[str]:
+        """Files of a result that are gone or changed, as paths relative to the run."""
+        return [
+            name for name, sha256 in committed.files.items() if _hash(self.path / name) != sha256
+        ]
+
+    def clear_pictures(self, slide: str) -> None:
+        """Remove what an unfinished attempt left of a slide's overlays and label maps."""
+        for path in self._artefacts(slide):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def record(self) -> RunRecord:
+        """What `run.json` says. Raises UsageError where there is no run, or a foreign one."""
+        if not self.record_path.exists():
+            raise UsageError(f"{self.path}: is no run folder (it has no run.json)")
+        return self.read(self.record_path, RunRecord)
+
+    def has_record(self) -> bool:
+        return self.record_path.exists()
+
+    def read(self, path: Path, model: type[_R]) -> _R:
+        """A record of this run. Raises RunMismatchError where this version cannot read it."""
+        try:
+            return model.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise RunMismatchError(
+                f"{path}: cannot be read as this version's record ({_first_line(error)}); "
+                "use the version of histoscore that made the run, or choose another --out"
+            ) from None
+
+    def write(self, path: Path, record: Record) -> None:
+        write_json(path, record.model_dump(mode="json"))
+
+    def write_sums(self) -> None:
+        """Hash every file of the run but the audit trail into SHA256SUMS."""
+        lines = [f"{sha256_of(self.path / name)}  {name}\n" for name in self.file_names()]
+        write_atomic(self.sums_path, "".join(lines))
+
+    def file_names(self) -> list[str]:
+        """Relative paths (with /) of all that SHA256SUMS covers, sorted."""
+        apart = {SUMS_NAME, EVENTS_NAME, LOCK_NAME}
+        names = (
+            path.relative_to(self.path).as_posix()
+            for path in self.path.rglob("*")
+            if path.is_file() and not path.name.endswith(".part")
+        )
+        return sorted(name for name in names if name not in apart)
+
+    def _artefacts(self, slide: str) -> list[Path]:
+        stem = slug(slide)
+        return [
+            path
+            for room in ("overlays", "labels")
+            for path in sorted((self.path / room).glob(f"{stem}[._]*"))
+        ]
+
+    def _pictures(self, slide: str) -> dict[str, str]:
+        files = [
+            file
+            for path in self._artefacts(slide)
+            for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
+            if file.is_file()
+        ]
+        return {file.relative_to(self.path).as_posix(): sha256_of(file) for file in files}
+
+
+def _hash(path: Path) -> str | None:
+    return sha256_of(path) if path.is_file() else None
+
+
+def _first_line(error: OSError | ValidationError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]

@@ -1,0 +1,152 @@
+"""What every slide answers, and the continuous pyramid over a reader's stored levels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Protocol, Self
+
+import cv2
+import numpy as np
+
+from histoscore.geometry import Box, Mpp
+from histoscore.records import Level, RgbImage, SlideInfo
+from histoscore.slides.colour import white_canvas
+
+BAND_PIXELS = 16_000_000
+"""Pixels of a level that are in memory at once, so that an overview of a slide without a pyramid
+does not need the whole slide."""
+
+_SAME_SCALE = 1.001
+"""A level this little coarser than what is asked for still counts as sharp enough."""
+
+
+class Slide(Protocol):
+    """An open slide. Positions are level-0 pixels, scales are µm per pixel."""
+
+    @property
+    def info(self) -> SlideInfo: ...
+
+    def read_at(self, box: Box, mpp: Mpp) -> RgbImage: ...
+
+    def associated(self, name: str) -> RgbImage | None: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+class LevelledSlide(ABC):
+    """A slide whose reader can read rectangles of stored levels.
+
+    A reader sets `info` and `scales` and writes `_read_level`; boxes that reach outside, scales
+    between levels and large boxes are dealt with here, once.
+    """
+
+    info: SlideInfo
+    scales: tuple[tuple[float, float], ...]
+    """Level-0 pixels per pixel of each level, along x and along y."""
+
+    def read_at(self, box: Box, mpp: Mpp) -> RgbImage:
+        """The picture of `box` at `mpp`, from the nearest sharper level.
+
+        Any mpp may be asked for, finer than level 0 too, and any box; outside the slide is white.
+        Edges lie within half a pixel of the level read. Shrinks by area, enlarges linearly.
+
+        Returns:
+            (rows, columns, 3), exactly `box.shape_at(mpp / info.mpp)`.
+
+        Raises:
+            DamagedSlideError: the pixels cannot be decoded.
+        """
+        downsample = mpp / self.info.mpp
+        level = self._level_for(downsample)
+        picture = white_canvas(*box.shape_at(downsample))
+        for rows, window in self._bands(box, level, picture.shape[0]):
+            picture[rows] = _resized(self._window(level, *window), picture[rows].shape)
+        return picture
+
+    def associated(self, name: str) -> RgbImage | None:
+        """The label, macro or thumbnail picture; None where it is missing or damaged."""
+        return None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the file back."""
+
+    @abstractmethod
+    def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
+        """A rectangle of a level in that level's pixels; it never reaches outside the level."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _level_for(self, downsample: float) -> int:
+        sharp = [
+            number
+            for number, level in enumerate(self.info.levels)
+            if level.downsample <= downsample * _SAME_SCALE
+        ]
+        return sharp[-1] if sharp else 0
+
+    def _bands(
+        self, box: Box, level: int, rows: int
+    ) -> Iterator[tuple[slice, tuple[int, int, int, int]]]:
+        """Rows of the output beside the (x, y, width, height) of the level that they show."""
+        scale_x, scale_y = self.scales[level]
+        left, right = round(box.x / scale_x), round(box.right / scale_x)
+        width = max(1, right - left)
+        step = max(1, int(BAND_PIXELS / width / max(1.0, box.height / scale_y / rows)))
+        for first in range(0, rows, step):
+            last = min(rows, first + step)
+            top, bottom = (
+                round((box.y + box.height * row / rows) / scale_y) for row in (first, last)
+            )
+            yield slice(first, last), (left, top, width, max(1, bottom - top))
+
+    def _window(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
+        """A rectangle of a level that may reach outside it: white there."""
+        size = self.info.levels[level]
+        inside = Box(x, y, width, height).clipped(size.width, size.height)
+        if inside == Box(x, y, width, height):
+            return self._read_level(level, x, y, width, height)
+        window = white_canvas(height, width)
+        if inside is not None:
+            part = self._read_level(level, inside.x, inside.y, inside.width, inside.height)
+            top, left = inside.y - y, inside.x - x
+            window[top : top + inside.height, left : left + inside.width] = part
+        return window
+
+
+def level_scales(sizes: tuple[tuple[int, int], ...]) -> tuple[tuple[float, float], ...]:
+    """Level-0 pixels per level pixel along x and y, from the levels' (width, height)."""
+    width, height = sizes[0]
+    return tuple((_scale(width, w), _scale(height, h)) for w, h in sizes)
+
+
+def levels_of(sizes: tuple[tuple[int, int], ...]) -> tuple[Level, ...]:
+    """Level records, with the mean of the two axes' scales as downsample."""
+    return tuple(
+        Level(width, height, (x + y) / 2)
+        for (width, height), (x, y) in zip(sizes, level_scales(sizes), strict=True)
+    )
+
+
+def _scale(full: int, part: int) -> float:
+    """Scanners halve and drop the odd last pixel: 1001 → 500 is a factor 2, not 2.002."""
+    factor = max(1, round(full / part))
+    return float(factor) if part in (full // factor, -(-full // factor)) else full / part
+
+
+def _resized(window: RgbImage, shape: tuple[int, ...]) -> RgbImage:
+    rows, columns = shape[:2]
+    if window.shape[:2] == (rows, columns):
+        return window
+    shrinks = window.shape[0] >= rows and window.shape[1] >= columns
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(window, (columns, rows), interpolation=method), np.uint8)

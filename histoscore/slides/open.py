@@ -1,0 +1,82 @@
+"""Opening a slide: look at the content, choose the reader, refuse early."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from histoscore.config import LimitSettings
+from histoscore.records import SlideInfo
+from histoscore.slides.base import Slide
+from histoscore.slides.content import Content, content_of, refusal
+
+READERS = {
+    "openslide": "histoscore.slides.openslide_reader:OpenSlideReader",
+    "tiff": "histoscore.slides.tiff:TiffReader",
+    "picture": "histoscore.slides.picture:PictureReader",
+}
+"""Name → class, imported when asked."""
+
+
+def open_slide(
+    path: Path, sheet_mpp: float | None = None, limits: LimitSettings | None = None
+) -> Slide:
+    """The slide in a file, ready to be read at any scale.
+
+    Args:
+        path: the slide's file; its content decides, not its ending.
+        sheet_mpp: µm per pixel from the study sheet; it wins over the file's.
+        limits: what one slide may cost.
+
+    Raises:
+        SlideError: one of its kinds; `str(error)` is the reason that the tables show.
+    """
+    reader = _reader(reader_for(path))
+    return reader(path, sheet_mpp, limits or LimitSettings())
+
+
+def read_info(
+    path: Path, sheet_mpp: float | None = None, limits: LimitSettings | None = None
+) -> SlideInfo:
+    """What a slide's header says, refused like `open_slide` does; decodes no tiled pixels."""
+    with open_slide(path, sheet_mpp, limits) as slide:
+        return slide.info
+
+
+def reader_for(path: Path) -> str:
+    """Name of the reader in `READERS` that takes this file.
+
+    Raises:
+        SlideError: no reader takes it.
+    """
+    content = content_of(path)
+    if content is Content.TIFF:
+        return _tiff_reader(path)
+    if content is not Content.OTHER:
+        return "picture"
+    if _scanner_format(path) is None:
+        raise refusal(path)
+    return "openslide"
+
+
+def _tiff_reader(path: Path) -> str:
+    from histoscore.slides.tiff_structure import check_whole
+
+    check_whole(path)
+    if _scanner_format(path) not in (None, "generic-tiff"):
+        return "openslide"
+    from histoscore.slides.tiff import TiffReader
+
+    return "tiff" if TiffReader.takes(path) else "picture"
+
+
+def _scanner_format(path: Path) -> str | None:
+    from histoscore.slides.openslide_reader import scanner_format
+
+    return scanner_format(path)
+
+
+def _reader(name: str) -> type[Slide]:
+    module, _, attribute = READERS[name].partition(":")
+    return cast("type[Slide]", getattr(import_module(module), attribute))
