@@ -90,7 +90,7 @@ class StatisticsSettings(Settings):
     min_animals: int = Field(4, ge=2, description="fewer a group: description only")
     confidence: float = Field(0.95, gt=0.5, lt=1)
     permutations: int = Field(
-        200_000, ge=1_000, description="enumerate up to this many, else draw this many"
+        200_000, ge=1_000, description="drawn where groups are too large for the exact distribution"
     )
     bootstrap: int = Field(2_000, ge=200)
     seed: int = 20_100

@@ -8,6 +8,7 @@
     │   └── RunMismatchError  the run folder belongs to another config, model or study
     ├── RunInUseError         exit 3: another process works on this run folder
     ├── EnvironmentStopError  exit 4: disk, permissions
+    ├── StoredResultError     a stored result is unfinished or changed, and is made again
     └── SlideError            one slide is `failed`; the others go on (exit 2 at the end)
         ├── NotASlideError        empty, renamed, not an image at all
         ├── UnsupportedSlideError a real image of a kind that cannot be read here
@@ -56,6 +57,10 @@ class EnvironmentStopError(HistoscoreError):
     """Disk full, permission denied: the machine, not the input, stopped the run."""
 
     exit_code = 4
+
+
+class StoredResultError(HistoscoreError):
+    """A result on disk is missing, unfinished or changed; it must be made again."""
 
 
 class SlideError(HistoscoreError):

@@ -33,7 +33,7 @@ NAMESPACE = uuid.UUID("6f1d2f0e-9c1b-5a57-8f0e-6a5a0c7f4c21")
 MAX_BYTES = 256 * 2**20
 """Larger files are refused unread."""
 
-COORDINATE_DECIMALS = 3
+_DECIMALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Feature:
     """One object on a slide.
 
     Attributes:
-        geometry: a shapely Polygon or MultiPolygon in level-0 pixel corners.
+        geometry: a shapely Polygon, MultiPolygon or LineString in level-0 pixel corners.
         name: what the object is called (`MFC hyaline cartilage`).
         classification: QuPath class (`hyaline cartilage`; subclasses as `A: B`); may be empty.
         color: RGB of the class; needed where a class is given and the file is for QuPath.
@@ -62,8 +62,8 @@ class Feature:
     key: str = ""
 
     def __post_init__(self) -> None:
-        if self.geometry.geom_type not in ("Polygon", "MultiPolygon"):
-            raise ValueError(f"{self.name}: {self.geometry.geom_type} is not an outline")
+        if self.geometry.geom_type not in ("Polygon", "MultiPolygon", "LineString"):
+            raise ValueError(f"{self.name}: a {self.geometry.geom_type} is neither area nor line")
         if self.geometry.is_empty:
             raise ValueError(f"{self.name}: the outline is empty")
         for measure, value in self.measurements.items():
@@ -133,6 +133,8 @@ def _as_json(feature: Feature) -> dict[str, Any]:
 
 
 def _geometry_as_json(geometry: BaseGeometry) -> dict[str, Any]:
+    if geometry.geom_type == "LineString":
+        return {"type": "LineString", "coordinates": _coordinates(geometry)}
     parts = [_rings(p) for p in getattr(geometry, "geoms", [geometry])]
     if len(parts) == 1:
         return {"type": "Polygon", "coordinates": parts[0]}
@@ -140,8 +142,12 @@ def _geometry_as_json(geometry: BaseGeometry) -> dict[str, Any]:
 
 
 def _rings(polygon: Polygon) -> list[list[list[float]]]:
-    rings = [polygon.exterior, *polygon.interiors]
-    return [np.round(shapely.get_coordinates(ring), COORDINATE_DECIMALS).tolist() for ring in rings]
+    return [_coordinates(ring) for ring in (polygon.exterior, *polygon.interiors)]
+
+
+def _coordinates(line: BaseGeometry) -> list[list[float]]:
+    points: list[list[float]] = np.round(shapely.get_coordinates(line), _DECIMALS).tolist()
+    return points
 
 
 def _load(path: Path, max_bytes: int) -> Any:

@@ -87,6 +87,62 @@ class TileGrid:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentationMap:
+    """A segmentation network's probabilities over part of a slide.
+
+    `tissue` (8, rows, columns) over `Tissue`, `zones` (5, rows, columns) over no compartment and
+    `Compartment.code`; both float32, lying on the slide at `placement`.
+    """
+
+    tissue: NDArray[np.float32]
+    zones: NDArray[np.float32]
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """How a joint lies in a section, found on the coarse map.
+
+    Attributes:
+        articular: (rows, columns) cartilage that faces the joint, growth plates left out.
+        compartments: (rows, columns) `Compartment.code` of bone and cartilage, 0 elsewhere.
+        placement: where both lie on the slide.
+        up: unit vector (x, y) in the picture from tibia to femur.
+        split: level-0 (x, y) point through which the line between medial and lateral runs,
+            along `up`.
+        medial_side: where the medial half lies when the femur is turned up.
+        medial_confidence: 0 (the picture does not tell) … 1; None when the sheet said so.
+        found: compartments with cartilage.
+        flags: what a person should know.
+    """
+
+    articular: Mask
+    compartments: LabelArray
+    placement: Placement
+    up: tuple[float, float]
+    split: tuple[float, float]
+    medial_side: MedialSide
+    medial_source: Literal["sheet", "model"]
+    medial_confidence: float
+    found: tuple[Compartment, ...]
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A compartment's cartilage laid straight.
+
+    `pixels` (depth, length, 3 + 2) bytes: R, G, B and hyaline, calcified (0 or 255); row 0 lies
+    in the joint, the tidemark runs along row `tidemark_row`; columns are `mpp` µm apart.
+    """
+
+    compartment: Compartment
+    pixels: NDArray[np.uint8]
+    tidemark_row: int
+    mpp: Mpp
+
+
+@dataclass(frozen=True, slots=True)
 class LabelMap:
     """Tissue and compartment of every pixel of one section.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import xlsxwriter
 
 from histoscore.export import tables as make
 from histoscore.export import values, wording
-from histoscore.export.dictionary import Cell, Column
+from histoscore.export.dictionary import TEXT, Cell, Column
 from histoscore.export.tables import Decisions, Table
 from histoscore.files import write_atomic
 from histoscore.records import StudyTables
@@ -32,6 +33,7 @@ OPTIONS = {
 
 _MAX_WIDTH, _MIN_WIDTH = 48, 9
 _MAX_CELL = 32_767
+_LINE_HEIGHT = 15
 _NO_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _STATUS_COLORS = {Status.FAILED: "#F4C7C3", Status.REVIEW: "#FCE8B2", Status.WARNED: "#FFF6DA"}
 
@@ -119,7 +121,9 @@ class _Book:
         for row, (label, text) in enumerate(rows, start=start):
             sheet.write_string(row, 0, _fitting(label), self.label)
             sheet.write_string(row, 1, _fitting(text), self.wrapped)
+            sheet.set_row(row, _LINE_HEIGHT * max(1, ceil(len(text) * 1.05 / width)))
         sheet.hide_gridlines(2)
+        _printable(sheet)
 
     def _banner(self, sheet: Any, row: int) -> int:
         """Writes the banner, if there is one; the number of rows it took."""
@@ -142,9 +146,12 @@ class _Book:
         for number, row in enumerate(table.rows, start=top + 1):
             for index, (column, value) in enumerate(zip(table.columns, row, strict=True)):
                 self._cell(sheet, number, index, column, value)
+        sheet.set_row(top, 2 * _LINE_HEIGHT)
         sheet.freeze_panes(top + 1, _frozen_columns(table))
         sheet.autofilter(top, 0, max(last_row, top + 1), last_column)
         self._color_status(sheet, table, top)
+        _printable(sheet)
+        sheet.repeat_rows(0, top)
 
     def _cell(self, sheet: Any, row: int, index: int, column: Column, value: Cell) -> None:
         if value is None or value == "":
@@ -185,6 +192,7 @@ class _Book:
             for outcome in values.outcome_order(self.tables):
                 for region in values.region_order(self.tables):
                     row = self._block(sheet, row, outcome, region, timepoint)
+        _printable(sheet)
 
     def _block(
         self, sheet: Any, row: int, outcome: str, region: Region, timepoint: str | None
@@ -214,13 +222,20 @@ class _Book:
             (t.name, c.name, c.meaning, c.unit, c.allowed) for t in study for c in t.columns
         )
         names = ("table", "column", "meaning", "unit", "allowed values")
-        columns = tuple(Column(name, make.dictionary.TEXT, "") for name in names)
+        columns = tuple(Column(name, TEXT, "") for name in names)
         self._table("Dictionary", Table("dictionary", columns, rows))
 
 
 def _fitting(text: str) -> str:
     """Text that a cell can hold: no control characters, no longer than Excel allows."""
     return _NO_CONTROLS.sub("", text)[:_MAX_CELL]
+
+
+def _printable(sheet: Any) -> None:
+    """Landscape A4, as wide as one page."""
+    sheet.set_landscape()
+    sheet.set_paper(9)
+    sheet.fit_to_pages(1, 0)
 
 
 def _width(column: Column, cells: Sequence[Cell]) -> int:

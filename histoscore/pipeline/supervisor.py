@@ -7,11 +7,10 @@ dies too, the slide is `failed` with the reason and the next slide goes on.
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -69,14 +68,14 @@ class Worker:
     def listen(self, deadline: float) -> Message | Lost | None:
         """The next message, the worker's end, or None at the deadline (of time.monotonic)."""
         patience = max(0.0, deadline - time.monotonic())
-        wait([self._pipe, self._process.sentinel], timeout=patience)
+        awake = wait([self._pipe, self._process.sentinel], timeout=patience)
         try:
             if self._pipe.poll():
                 message: Message = self._pipe.recv()
                 return message
         except (EOFError, ConnectionResetError):
-            self._process.join(_POLITE_SECONDS)
-        return None if self._process.is_alive() else Lost(self._epitaph())
+            return Lost(self._epitaph())
+        return Lost(self._epitaph()) if self._process.sentinel in awake else None
 
     def end(self) -> None:
         """End the process now; safe to call again."""
@@ -85,6 +84,7 @@ class Worker:
         self._process.join()
 
     def _epitaph(self) -> str:
+        self._process.join(_POLITE_SECONDS)
         code = self._process.exitcode
         if code is not None and code < 0:
             return f"worker died (signal {-code})"
@@ -176,16 +176,3 @@ class Supervisor:
         if self._worker is not None:
             self._worker.end()
             self._worker = None
-
-
-def is_transient(reason: str) -> bool:
-    """Whether a failure lies in the machine rather than the slide, so that a rerun may mend it."""
-    return reason.startswith(("worker died", "timed out", "out of memory", "cannot be read"))
-
-
-def signal_name(number: int) -> str:
-    """`SIGSEGV` for 11; the number itself where the system knows no name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)

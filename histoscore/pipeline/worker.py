@@ -107,6 +107,7 @@ def _end_with_parent() -> None:
 
 def _log_to(path: Path) -> None:
     """Send what libraries and crashes print to a file: the terminal is the parent's."""
-    log = path.open("a", encoding="utf-8")
-    os.dup2(log.fileno(), sys.stderr.fileno())
+    with path.open("a", encoding="utf-8") as log:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(log.fileno(), stream.fileno())
     faulthandler.enable()

@@ -178,7 +178,9 @@ def _publish(draft: Path, name: Path) -> None:
         return
     try:
         os.link(draft, name)
-    except PermissionError:  # a file system without hard links
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
         with name.open("xb") as file:
             file.write(draft.read_bytes())
 

@@ -18,6 +18,7 @@ from histoscore import __version__
 from histoscore.config import ScoreConfig
 from histoscore.files import json_text
 from histoscore.records import Record, SlideRow
+from histoscore.vocabulary import OARSI_MOUSE
 
 STAGE_VERSION = 1
 """Raised whenever the same slide and settings may give another result than before."""
@@ -30,6 +31,7 @@ class ModelFacts(Record):
     sha256: str
     validated_on_real_tissue: bool
     banner: str = ""
+    ladder: str = OARSI_MOUSE.name
 
 
 class SlideEntry(Record):
@@ -89,12 +91,14 @@ def package_versions() -> dict[str, str]:
     return dict(_installed(names))
 
 
-def content_key(row: SlideRow, sha256: str | None, config: ScoreConfig, model: str) -> str:
+def content_key(
+    row: SlideRow, sha256: str | None, config: ScoreConfig, model: str, verdict: str = ""
+) -> str:
     """Name of a slide's result: a hash over all that decides what comes out.
 
     That is the slide's bytes, the row of the sheet but for the place of the file, the whole
     configuration but for the statistics and the settings named above, the SHA-256 `model` of the
-    weights, and the stage version.
+    weights, and the stage version. `verdict` tells apart what was settled without scoring.
     """
     decisive = {
         "sha256": sha256,
@@ -102,6 +106,7 @@ def content_key(row: SlideRow, sha256: str | None, config: ScoreConfig, model: s
         "config": _what_comes_out(config, "statistics"),
         "model": model,
         "stage": STAGE_VERSION,
+        "verdict": verdict,
     }
     return hashlib.sha256(json_text(decisive).encode("utf-8")).hexdigest()[:32]
 

@@ -9,6 +9,8 @@ from typing import Protocol, Self
 import cv2
 import numpy as np
 
+from histoscore.config import LimitSettings
+from histoscore.errors import UnsupportedSlideError
 from histoscore.geometry import Box, Mpp
 from histoscore.records import Level, RgbImage, SlideInfo
 from histoscore.slides.colour import white_canvas
@@ -135,6 +137,17 @@ def levels_of(sizes: tuple[tuple[int, int], ...]) -> tuple[Level, ...]:
         Level(width, height, (x + y) / 2)
         for (width, height), (x, y) in zip(sizes, level_scales(sizes), strict=True)
     )
+
+
+def check_level_size(width: int, height: int, limits: LimitSettings) -> None:
+    """Raise UnsupportedSlideError for a level 0 that is empty or larger than a slide may be."""
+    if width <= 0 or height <= 0:
+        raise UnsupportedSlideError(f"unsupported: a picture of {width} × {height} pixels")
+    if width * height > limits.max_pixels:
+        raise UnsupportedSlideError(
+            f"too large: {width} × {height} pixels; the limit is {limits.max_pixels:.3g} in all "
+            "(limits.max_pixels)"
+        )
 
 
 def _scale(full: int, part: int) -> float:

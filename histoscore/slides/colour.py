@@ -22,9 +22,7 @@ def grey_as_rgb(samples: NDArray[np.uint8]) -> RgbImage:
     return np.repeat(samples.reshape(*samples.shape[:2], 1), 3, axis=2)
 
 
-def on_white(
-    rgb: RgbImage, alpha: NDArray[np.uint8], *, premultiplied: bool = False
-) -> RgbImage:
+def on_white(rgb: RgbImage, alpha: NDArray[np.uint8], *, premultiplied: bool = False) -> RgbImage:
     """Colour (rows, columns, 3) with alpha (rows, columns), laid on white."""
     if alpha.size == 0 or int(alpha.min()) == 255:
         return np.ascontiguousarray(rgb)

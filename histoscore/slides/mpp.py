@@ -34,7 +34,7 @@ class DeclaredSize:
     source: str
 
     def __str__(self) -> str:
-        return f"{self.x:.4g}" if self.is_square else f"{self.x:.4g} × {self.y:.4g}"
+        return _plain(self.x) if self.is_square else f"{_plain(self.x)} × {_plain(self.y)}"
 
     @property
     def is_square(self) -> bool:
@@ -72,6 +72,10 @@ def size_from_resolution(x: float, y: float, um_per_unit: float | None) -> Decla
     return DeclaredSize(_inverse(x, um_per_unit), _inverse(y, um_per_unit), TIFF_TAGS)
 
 
+def _plain(mpp: float) -> str:
+    return f"{mpp:.0f}" if 10_000 <= abs(mpp) < 1e12 else f"{mpp:.4g}"
+
+
 def _inverse(pixels_per_unit: float, um_per_unit: float) -> float:
     return um_per_unit / pixels_per_unit if pixels_per_unit else math.inf
 
@@ -79,7 +83,7 @@ def _inverse(pixels_per_unit: float, um_per_unit: float) -> float:
 def _from_sheet(sheet_mpp: float) -> PixelSize:
     if not is_believable(sheet_mpp):
         raise PixelSizeError(
-            f"no believable pixel size (the study sheet says {sheet_mpp:.4g}); "
+            f"no believable pixel size (the study sheet says {_plain(sheet_mpp)}); "
             f"its mpp column must lie between {LOWEST:g} and {HIGHEST:g} µm per pixel"
         )
     return PixelSize(Mpp(float(sheet_mpp)), SHEET)
@@ -87,9 +91,7 @@ def _from_sheet(sheet_mpp: float) -> PixelSize:
 
 def _from_file(declared: DeclaredSize | None) -> PixelSize:
     if declared is None:
-        raise PixelSizeError(
-            f"no believable pixel size (the file says nothing); {_WAY_OUT}"
-        )
+        raise PixelSizeError(f"no believable pixel size (the file says nothing); {_WAY_OUT}")
     if not (declared.is_square and is_believable(declared.mean)):
         raise PixelSizeError(f"no believable pixel size (the file says {declared}); {_WAY_OUT}")
     return PixelSize(Mpp(declared.mean), declared.source)
@@ -98,10 +100,10 @@ def _from_file(declared: DeclaredSize | None) -> PixelSize:
 def _coarse_note(size: PixelSize) -> tuple[str, ...]:
     if size.mpp <= COARSE:
         return ()
-    return (f"pixels of {size.mpp:.4g} µm are coarse: fine measures suffer above {COARSE:g}",)
+    return (f"pixels of {_plain(size.mpp)} µm are coarse: fine measures suffer above {COARSE:g}",)
 
 
 def _difference_note(size: PixelSize, declared: DeclaredSize | None) -> tuple[str, ...]:
     if declared is None or abs(declared.mean - size.mpp) <= TOLERANCE * size.mpp:
         return ()
-    return (f"the study sheet's pixel size {size.mpp:.4g} replaces the file's {declared}",)
+    return (f"the study sheet's pixel size {_plain(size.mpp)} replaces the file's {declared}",)

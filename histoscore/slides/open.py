@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 from histoscore.config import LimitSettings
 from histoscore.records import SlideInfo
 from histoscore.slides.base import Slide
 from histoscore.slides.content import Content, content_of, refusal
+
+Reader = Callable[[Path, float | None, LimitSettings], Slide]
 
 READERS = {
     "openslide": "histoscore.slides.openslide_reader:OpenSlideReader",
@@ -66,9 +68,9 @@ def _tiff_reader(path: Path) -> str:
     check_whole(path)
     if _scanner_format(path) not in (None, "generic-tiff"):
         return "openslide"
-    from histoscore.slides.tiff import TiffReader
+    from histoscore.slides.tiff_layout import is_readable
 
-    return "tiff" if TiffReader.takes(path) else "picture"
+    return "tiff" if is_readable(path) else "picture"
 
 
 def _scanner_format(path: Path) -> str | None:
@@ -77,6 +79,7 @@ def _scanner_format(path: Path) -> str | None:
     return scanner_format(path)
 
 
-def _reader(name: str) -> type[Slide]:
+def _reader(name: str) -> Reader:
     module, _, attribute = READERS[name].partition(":")
-    return cast("type[Slide]", getattr(import_module(module), attribute))
+    reader: Reader = getattr(import_module(module), attribute)
+    return reader

@@ -13,8 +13,8 @@ from histoscore.study.names import collisions, likeness
 from histoscore.study.rows import COLUMNS, OPTIONAL, REQUIRED, StudyRow, exists, parse_row
 from histoscore.study.sheet import (
     Sheet,
-    misspelt_columns,
     missing_columns,
+    misspelt_columns,
     raise_problems,
     read_sheet,
 )
@@ -71,7 +71,7 @@ def read_study(path: Path, allow_missing: bool = False) -> Study:
 
 def _parse(sheet: Sheet, folder: Path) -> tuple[list[StudyRow], list[str]]:
     problems = list(sheet.problems)
-    problems += missing_columns(sheet, REQUIRED) + misspelt_columns(sheet, OPTIONAL)
+    problems += missing_columns(sheet, REQUIRED) + misspelt_columns(sheet, REQUIRED, OPTIONAL)
     if not sheet.rows:
         problems.append("row 2: there are no slides under the header")
     if any(name not in sheet.columns for name in REQUIRED):
@@ -139,7 +139,7 @@ def _disagreements(
 ) -> Iterator[tuple[str, str, list[str]]]:
     """(key, `rows 2 and 5`, values) of each key whose rows hold more than one value."""
     for key, members in groupby(sorted(rows, key=lambda row: (of(row), row.row)), of):
-        first = {}
+        first: dict[str, int] = {}
         for row in members:
             first.setdefault(str(about(row)), row.row)
         if len(first) > 1:

@@ -12,8 +12,8 @@ from histoscore.study.rows import read_number, read_side
 from histoscore.study.sheet import (
     Sheet,
     SheetRow,
-    misspelt_columns,
     missing_columns,
+    misspelt_columns,
     raise_problems,
     read_sheet,
 )
@@ -70,7 +70,7 @@ def read_scorers(path: Path, ladder: Ladder) -> tuple[ScorerGrade, ...]:
     known = _SCORER_COLUMNS + _SCORER_OPTIONAL
     sheet = read_sheet(path, known, ("slide", "scorer", "animal", "read"))
     problems = list(sheet.problems) + missing_columns(sheet, _SCORER_COLUMNS)
-    problems += misspelt_columns(sheet, _SCORER_OPTIONAL)
+    problems += misspelt_columns(sheet, _SCORER_COLUMNS, _SCORER_OPTIONAL)
     grades: list[ScorerGrade] = []
     if all(name in sheet.columns for name in _SCORER_COLUMNS):
         grades = _parse_grades(sheet, ladder, problems)
@@ -132,10 +132,10 @@ def _graded_twice(grades: Sequence[ScorerGrade]) -> list[str]:
         key = (tidy(grade.slide), grade.section, grade.compartment, grade.scorer, grade.read)
         earlier = first.setdefault(key, grade)
         if earlier is not grade:
+            what = f"{grade.compartment} of {grade.slide} section {grade.section}"
             problems.append(
-                f"rows {earlier.row} and {grade.row}: {grade.scorer} graded {grade.compartment} of "
-                f"{grade.slide} section {grade.section} twice ({_shown(earlier)}, {_shown(grade)}); "
-                "number repeated readings in the column read"
+                f"rows {earlier.row} and {grade.row}: {grade.scorer} graded {what} twice "
+                f"({_shown(earlier)}, {_shown(grade)}); number repeated readings in the column read"
             )
     return problems
 

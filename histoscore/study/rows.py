@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from histoscore.geometry import BELIEVABLE_MPP
 from histoscore.records import MedialSide, Record
@@ -35,6 +35,7 @@ OPTIONAL = (
 )
 COLUMNS = REQUIRED + OPTIONAL
 
+_T = TypeVar("_T")
 _URL = re.compile(r"[a-z][a-z0-9+.\-]+:/", re.IGNORECASE)
 _TRUE = {"1", "true", "yes", "x"}
 _FALSE = {"", "0", "false", "no"}
@@ -184,11 +185,11 @@ def _exclude(text: str) -> bool:
     return word in _TRUE
 
 
-def _one_of(known: Mapping[str, Any], text: str, wanted: str) -> Any:
-    try:
-        return known[tidy(text).casefold()]
-    except KeyError:
-        raise ValueError(f"{text!r} must be {wanted}, or blank") from None
+def _one_of(known: Mapping[str, _T], text: str, wanted: str) -> _T:
+    word = tidy(text).casefold()
+    if word not in known:
+        raise ValueError(f"{text!r} must be {wanted}, or blank")
+    return known[word]
 
 
 _READERS: dict[str, Callable[[str], Any]] = {

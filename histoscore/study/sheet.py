@@ -5,24 +5,17 @@ A cell is the text that stands in it: "None", "NA", "001", "1E5" and "MARCH1" ar
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from histoscore.errors import ManifestError
+from histoscore.study.delimited import read_delimited
+from histoscore.study.lines import RawSheet
 from histoscore.study.names import suggestion, tidy
+from histoscore.study.workbook import read_workbook
 
 _MAX_BYTES = 50_000_000
-_DELIMITERS = {",": "comma", ";": ";", "\t": "tab"}
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8", "UTF-8 with a byte-order mark"),
-    (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
-    (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
-)
-_EXCEL_SEPARATOR_LINE = "sep="
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +37,6 @@ class Sheet:
     problems: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class RawSheet:
-    """Numbered lines of cells before the header is understood, with notes and problems so far."""
-
-    lines: list[tuple[int, list[str]]]
-    notes: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-
 def read_sheet(path: Path, known: Sequence[str], ids: Sequence[str] = ()) -> Sheet:
     """The rows of a .csv, .tsv, .txt or .xlsx sheet as text.
 
@@ -67,11 +51,9 @@ def read_sheet(path: Path, known: Sequence[str], ids: Sequence[str] = ()) -> She
     """
     _check_file(path)
     if path.suffix.lower() == ".xlsx":
-        from histoscore.study.workbook import read_workbook
-
         raw = read_workbook(path, ids)
     else:
-        raw = _read_text(path, known)
+        raw = read_delimited(path, known)
     return _under_header(path, raw, known)
 
 
@@ -92,16 +74,17 @@ def missing_columns(sheet: Sheet, required: Sequence[str]) -> list[str]:
     ]
 
 
-def misspelt_columns(sheet: Sheet, known: Sequence[str]) -> list[str]:
+def misspelt_columns(sheet: Sheet, required: Sequence[str], optional: Sequence[str]) -> list[str]:
     """A sentence for each foreign column whose name is nearly that of an absent optional one.
 
     Silently carrying `exlude` along would score what the study excludes.
     """
-    absent = [name for name in known if name not in sheet.columns]
+    absent = [name for name in optional if name not in sheet.columns]
+    foreign = [name for name in sheet.columns if name not in (*required, *optional)]
     return [
-        f"row 1: unknown column {column!r}{hint}; or give it a name further from that"
-        for column in sheet.columns
-        if column not in known and (hint := suggestion(column, absent))
+        f"row 1: unknown column {name!r}{hint} (a column of your own needs another name)"
+        for name in foreign
+        if (hint := suggestion(name, absent))
     ]
 
 
@@ -118,78 +101,6 @@ def _check_file(path: Path) -> None:
         raise ManifestError(f"{path}: {size:,} bytes is too large for a sheet")
     if path.suffix.lower() in (".xls", ".ods", ".numbers", ".xlsm", ".xlsb"):
         raise ManifestError(f"{path}: save it as .xlsx or .csv; {path.suffix} is not read")
-
-
-def _read_text(path: Path, known: Sequence[str]) -> RawSheet:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read ({error.strerror})") from None
-    text, notes = _decode(path, data)
-    delimiter, text = _delimiter(text, known)
-    if delimiter != ",":
-        notes.append(f"read as {_DELIMITERS[delimiter]} separated")
-    raw = RawSheet([], notes)
-    try:
-        for number, cells in enumerate(_records(text, delimiter), start=1):
-            raw.lines.append((number, cells))
-    except csv.Error as error:
-        place = f"row {len(raw.lines) + 1}"
-        raise ManifestError(f"{path}: {place}: not a readable CSV line ({error})") from None
-    return raw
-
-
-def _records(text: str, delimiter: str) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-
-
-def _decode(path: Path, data: bytes) -> tuple[str, list[str]]:
-    """The text of a sheet and, where it is not plain UTF-8, a note on how it was read."""
-    for bom, encoding, title in _BOMS:
-        if data.startswith(bom):
-            return _decoded(path, data[len(bom) :], encoding), [f"read as {title}"]
-    if b"\0" in data[:4000]:
-        encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
-        return _decoded(path, data, encoding), ["read as UTF-16"]
-    try:
-        return data.decode("utf-8"), []
-    except UnicodeDecodeError:
-        encoding = _old_encoding(data)
-    return _decoded(path, data, encoding), [f"not UTF-8; read as {encoding}: check the accents"]
-
-
-def _old_encoding(data: bytes) -> str:
-    """Old Macs end lines with CR alone and wrote Mac Roman; everybody else wrote cp1252."""
-    return "mac_roman" if b"\r" in data and b"\n" not in data else "cp1252"
-
-
-def _decoded(path: Path, data: bytes, encoding: str) -> str:
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise ManifestError(f"{path}: is not readable text; save it as CSV UTF-8 or as .xlsx")
-    return text
-
-
-def _delimiter(text: str, known: Sequence[str]) -> tuple[str, str]:
-    """The delimiter whose header holds most known columns, and the text without Excel's `sep=`."""
-    first, _, rest = text.partition("\n")
-    if first.lower().startswith(_EXCEL_SEPARATOR_LINE) and first.strip()[4:] in _DELIMITERS:
-        return first.strip()[4:], rest
-    if first.strip("\r").lower() == "sep=\t":
-        return "\t", rest
-    return max(_DELIMITERS, key=lambda delimiter: _header_fit(text, delimiter, known)), text
-
-
-def _header_fit(text: str, delimiter: str, known: Sequence[str]) -> tuple[int, int]:
-    try:
-        header = next(_records(text, delimiter), [])
-    except csv.Error:
-        return -1, 0
-    names = [tidy(cell).casefold() for cell in header]
-    return sum(name in known for name in names), len(names)
 
 
 def _under_header(path: Path, raw: RawSheet, known: Sequence[str]) -> Sheet:

@@ -12,8 +12,8 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from histoscore.errors import ManifestError
+from histoscore.study.lines import RawSheet
 from histoscore.study.names import tidy
-from histoscore.study.sheet import RawSheet
 
 _MAX_UNPACKED_BYTES = 200_000_000
 _ZERO_PADDED = re.compile(r"0+")
@@ -33,7 +33,7 @@ def read_workbook(path: Path, ids: Sequence[str]) -> RawSheet:
     visible = [name for name in values.sheetnames if values[name].sheet_state == "visible"]
     if not visible:
         raise ManifestError(f"{path}: has no visible worksheet")
-    raw = RawSheet([])
+    raw = RawSheet()
     if len(visible) > 1:
         raw.notes.append(f"the worksheet {visible[0]!r} was read, {len(visible) - 1} others not")
     _read_lines(values[visible[0]], formulas[visible[0]], ids, raw)

@@ -1,5 +1,0 @@
-"""The verbs (being built)."""
-
-
-def main() -> None:
-    raise SystemExit("being built")

@@ -1,0 +1,148 @@
+"""What a verb says when it is done: tables on the terminal, reasons, where the files lie."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from histoscore.cli.progress import outcome
+from histoscore.pipeline.inspection import CheckedStudy
+from histoscore.pipeline.report import RunSummary
+from histoscore.records import GroupComparison, Section, SlideInfo
+from histoscore.vocabulary import Status
+
+_REASONS_FOR = (Status.FAILED, Status.REVIEW, Status.NO_TISSUE, Status.SKIPPED)
+_COLUMNS = ("timepoint", "reference", "group", "n", "medians", "p", "p Holm", "Cliff's δ", "note")
+
+
+def print_run(summary: RunSummary) -> None:
+    """The group table of the primary outcome, counts, reasons, and where the results lie."""
+    console = _console()
+    tables = summary.tables
+    primary = [comparison for comparison in tables.groups if comparison.primary]
+    if primary:
+        console.print(_group_table(primary))
+    else:
+        console.print("No groups to compare (a blinded run is opened with report --key).")
+    console.print(_counts(summary.record.counts))
+    for status in _REASONS_FOR:
+        for slide in tables.slides:
+            if slide.status is status:
+                console.print(f"  {outcome(slide)}", markup=False)
+    if summary.record.model.banner:
+        console.print(f"\n{summary.record.model.banner}", markup=False, style="bold")
+    console.print(f"\nworkbook  {summary.run.path / 'results.xlsx'}", markup=False)
+    console.print(f"report    {summary.run.path / 'report.html'}", markup=False)
+
+
+def print_interrupted(out: Path, counts: Counter[Status]) -> None:
+    """What stands after Ctrl-C, and how to go on."""
+    done = _counts({status.value: count for status, count in counts.items()})
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"Interrupted. {done} in this call.", markup=False)
+    console.print(f"{out} holds what is finished; the same line again goes on.", markup=False)
+
+
+def print_slide(info: SlideInfo, sections: Sequence[Section]) -> None:
+    """A slide's header and its sections, one fact a line."""
+    console = _console()
+    levels = ", ".join(f"{level.width} × {level.height}" for level in info.levels)
+    facts = {
+        "file": info.path,
+        "format": f"{info.format} (read by {info.reader})",
+        "size": f"{info.width} × {info.height} px, "
+        f"{info.width * info.mpp / 1000:.2f} × {info.height * info.mpp / 1000:.2f} mm",
+        "pixel size": f"{info.mpp:g} µm/px (from: {info.mpp_source})",
+        "levels": levels,
+        "pictures": ", ".join(info.associated) or "none",
+        "label image": "present" if "label" in info.associated else "absent",
+        "sections": str(len(sections)),
+    }
+    for name, fact in facts.items():
+        console.print(f"{name:<12} {fact}", markup=False)
+    for section in sections:
+        console.print(f"  {_section(section)}", markup=False)
+    for note in info.notes:
+        console.print(f"note: {note}", markup=False)
+
+
+def print_check(checked: CheckedStudy) -> None:
+    """Everything that is wrong or odd about a study, and how many slides can be scored."""
+    console = _console()
+    for slide in checked.failing:
+        console.print(f"row {slide.row.row}: {slide.row.slide}: {slide.reason}", markup=False)
+    for note in checked.notes:
+        console.print(f"note: {note}", markup=False)
+    excluded = sum(slide.row.exclude for slide in checked.slides)
+    readable = len(checked.slides) - len(checked.failing) - excluded
+    console.print(
+        f"{readable} of {len(checked.slides)} slides can be scored, {excluded} excluded; "
+        f"{len(checked.study.animals)} animals, groups: "
+        f"{', '.join(checked.study.groups) or 'none (blinded)'}",
+        markup=False,
+    )
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _section(section: Section) -> str:
+    box, flags = section.box, ", ".join(section.flags)
+    text = (
+        f"section {section.number}: {box.width} × {box.height} px at ({box.x}, {box.y}), "
+        f"tissue {section.area / 1e6:.2f} mm²"
+    )
+    return f"{text} [{flags}]" if flags else text
+
+
+def _group_table(comparisons: Sequence[GroupComparison]) -> Table:
+    first = comparisons[0]
+    table = Table(title=f"{first.outcome} of {first.region.value}, by animal")
+    shown = [name for name in _COLUMNS if name != "timepoint" or first.timepoint]
+    for name in shown:
+        table.add_column(name, overflow="fold")
+    for comparison in comparisons:
+        cells = _cells(comparison)
+        table.add_row(*(Text(cells[name]) for name in shown))  # Text: [brackets] are no markup
+    return table
+
+
+def _cells(comparison: GroupComparison) -> dict[str, str]:
+    return {
+        "timepoint": comparison.timepoint or "",
+        "reference": comparison.reference or "",
+        "group": comparison.group,
+        "n": _against(comparison.n_reference, comparison.n_group),
+        "medians": _against(comparison.median_reference, comparison.median_group),
+        "p": _number(comparison.p),
+        "p Holm": _number(comparison.p_adjusted),
+        "Cliff's δ": _interval(comparison),
+        "note": "; ".join(text for text in (comparison.test, comparison.note) if text),
+    }
+
+
+def _interval(comparison: GroupComparison) -> str:
+    if comparison.cliffs_delta is None:
+        return ""
+    low, high = comparison.cliffs_delta_low, comparison.cliffs_delta_high
+    around = f" ({low:.2f} to {high:.2f})" if low is not None and high is not None else ""
+    return f"{comparison.cliffs_delta:.2f}{around}"
+
+
+def _against(reference: float | None, group: float | None) -> str:
+    return " v ".join(_number(value) for value in (reference, group) if value is not None)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    parts = [f"{counts[s.value]} {s.value.replace('_', ' ')}" for s in Status if s.value in counts]
+    return f"Slides: {', '.join(parts) or 'none'}"

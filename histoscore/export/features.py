@@ -1,0 +1,118 @@
+"""A section's cartilage as objects for QuPath."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import shapely
+
+from histoscore.export.outlines import mask_outline
+from histoscore.geojson import Feature, Rgb
+from histoscore.records import CompartmentResult, LabelMap, SectionResult, Surface
+from histoscore.vocabulary import Compartment, Tissue
+
+SECTION_COLOR: Rgb = (90, 105, 115)
+SURFACE_COLOR: Rgb = (0, 90, 160)
+
+_MEASURES = {
+    Tissue.HYALINE: (
+        "grade",
+        "expected_grade",
+        "hyaline_area_um2",
+        "mean_thickness_um",
+        "safranin_fraction",
+    ),
+    Tissue.CALCIFIED: ("calcified_area_um2",),
+}
+
+
+def to_features(
+    slide_sha: str, section: SectionResult, labels: LabelMap, surfaces: Sequence[Surface]
+) -> list[Feature]:
+    """A section's box, the cartilage of each compartment, and the articular surfaces as lines.
+
+    Grades and areas are measurements of the objects; what is missing is left out. Ids derive from
+    slide, section and object, so that an export made again replaces the objects of the first.
+    """
+    results = {r.compartment: r for r in section.compartments}
+    features = [_section_box(slide_sha, section)]
+    for compartment in Compartment:
+        features += _cartilage(slide_sha, section, labels, compartment, results.get(compartment))
+    for surface in surfaces:
+        features.append(
+            _surface_line(slide_sha, section, surface, results.get(surface.compartment))
+        )
+    return features
+
+
+def _section_box(slide_sha: str, section: SectionResult) -> Feature:
+    right, bottom = section.x + section.width, section.y + section.height
+    name = f"section {section.section}"
+    return Feature(
+        geometry=shapely.box(section.x, section.y, right, bottom),
+        name=name,
+        classification="section",
+        color=SECTION_COLOR,
+        measurements={"area_um2": section.area_um2},
+        metadata=_metadata(section, section),
+        key=_key(slide_sha, section, name),
+    )
+
+
+def _cartilage(
+    slide_sha: str,
+    section: SectionResult,
+    labels: LabelMap,
+    compartment: Compartment,
+    result: CompartmentResult | None,
+) -> Iterator[Feature]:
+    for tissue, measures in _MEASURES.items():
+        mask = (labels.compartments == compartment.code) & (labels.tissue == tissue)
+        if not mask.any():
+            continue
+        name = f"{compartment.value} {tissue.title}"
+        yield Feature(
+            geometry=mask_outline(mask, labels.placement),
+            name=name,
+            classification=f"{tissue.title}: {compartment.value}",
+            color=tissue.color,
+            measurements=_measured(result, measures),
+            metadata=_metadata(section, result or section),
+            key=_key(slide_sha, section, name),
+        )
+
+
+def _surface_line(
+    slide_sha: str, section: SectionResult, surface: Surface, result: CompartmentResult | None
+) -> Feature:
+    name = f"{surface.compartment.value} articular surface"
+    return Feature(
+        geometry=shapely.LineString(surface.outer + 0.5),  # pixel centres → pixel corners
+        name=name,
+        classification="articular surface",
+        color=SURFACE_COLOR,
+        measurements=_measured(result, ("surface_length_um", "lesion_extent")),
+        metadata=_metadata(section, result or section),
+        key=_key(slide_sha, section, name),
+    )
+
+
+def _measured(result: CompartmentResult | None, names: Sequence[str]) -> Mapping[str, float]:
+    values = {name: getattr(result, name, None) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _metadata(
+    section: SectionResult, about: CompartmentResult | SectionResult
+) -> Mapping[str, str]:
+    values = {
+        "section": str(section.section),
+        "status": about.status.value,
+        "reason": about.reason,
+        "flags": "; ".join(about.flags),
+    }
+    return {name: text for name, text in values.items() if text}
+
+
+def _key(slide_sha: str, section: SectionResult, name: str) -> str:
+    return f"{slide_sha}/{section.section}/{name}"

@@ -1,0 +1,168 @@
+"""Figures of a study as SVG: one dot an animal, median and quartiles, p in words.
+
+The same values give the same bytes: no date, no random jitter, ids from a fixed salt.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from histoscore.export.values import GroupValues, outcome_title
+from histoscore.records import GroupComparison
+from histoscore.vocabulary import Ladder, Region, format_rung
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Group colours (Okabe & Ito 2008): told apart by colour-blind eyes."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Group shapes: told apart in a black-and-white print."""
+
+_STYLE = {
+    "svg.hashsalt": "histoscore",
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+}
+_INK = "#22313A"
+
+
+def dot_figure(
+    groups: Sequence[GroupValues],
+    comparisons: Sequence[GroupComparison],
+    outcome: str,
+    region: Region,
+    ladder: Ladder,
+) -> str:
+    """An `<svg>` element: groups side by side, a dot an animal, p over the pairs compared.
+
+    `comparisons` are those of this outcome, region and timepoint; those without p are not drawn.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(1.9 + 1.15 * max(2, len(groups)), 3.5), layout="constrained")
+        axes = figure.add_subplot()
+        _label(axes, groups, outcome, region)
+        low, high = _limit(axes, groups, outcome, ladder)
+        for position, group in enumerate(groups):
+            _draw_group(axes, position, group, near=(high - low) / 28)
+        _draw_comparisons(axes, groups, comparisons)
+        return _svg(figure, f"{outcome}-{region.value}")
+
+
+def p_words(p: float) -> str:
+    """A p-value as papers print it: exact, and `p < 0.0001` below that."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.3g}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def spread(values: Sequence[float], near: float, step: float = 0.11) -> tuple[float, ...]:
+    """Sideways offsets, in the order given, that part values closer than `near` about 0."""
+    order = np.argsort(values, kind="stable")
+    breaks = np.flatnonzero(np.diff(np.asarray(values)[order]) >= near) + 1
+    offsets = np.zeros(len(values))
+    for cluster in np.split(order, breaks):
+        gap = min(step, 0.7 / len(cluster))
+        offsets[cluster] = (np.arange(len(cluster)) - (len(cluster) - 1) / 2) * gap
+    return tuple(offsets.tolist())
+
+
+def _draw_group(axes: Any, position: int, group: GroupValues, near: float) -> None:
+    values = group.present
+    if not values:
+        return
+    color, marker = COLORS[position % len(COLORS)], MARKERS[position % len(MARKERS)]
+    low, median, high = np.percentile(values, (25, 50, 75))
+    axes.vlines(position, low, high, color=_INK, lw=1.1, zorder=2)
+    axes.hlines((low, high), position - 0.08, position + 0.08, color=_INK, lw=1.1, zorder=2)
+    axes.hlines(median, position - 0.24, position + 0.24, color=_INK, lw=2.2, zorder=2)
+    axes.scatter(
+        np.add(position, spread(values, near)),
+        values,
+        s=38,
+        marker=marker,
+        facecolor=color,
+        edgecolor="white",
+        linewidth=0.7,
+        alpha=0.92,
+        zorder=3,
+    )
+
+
+def _label(axes: Any, groups: Sequence[GroupValues], outcome: str, region: Region) -> None:
+    names = [f"{_literal(g.group)}\nn = {len(g.present)}" for g in groups]
+    axes.set_xticks(range(len(groups)), names)
+    axes.tick_params(axis="x", length=0)
+    axes.tick_params(axis="y", length=3, color=_INK)
+    axes.set_ylabel(f"{outcome_title(outcome)}, {region.value}")
+    axes.set_xlim(-0.6, max(1, len(groups) - 1) + 0.6)
+
+
+def _limit(
+    axes: Any, groups: Sequence[GroupValues], outcome: str, ladder: Ladder
+) -> tuple[float, float]:
+    """Grades and shares stand on 0, grades reach to the ladder's top; the rest fill the axis."""
+    values = [v for group in groups for v in group.present]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    if outcome in ("grade_max", "grade_mean"):
+        rungs = [r for r in ladder.rungs if float(r).is_integer()]
+        axes.set_yticks(rungs, [format_rung(r) for r in rungs])
+        high = ladder.rungs[-1]
+    if outcome in ("grade_max", "grade_mean", "grade_sum", "lesion_extent"):
+        low = 0.0
+    margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    axes.set_ylim(low - margin, high + margin)
+    return low - margin, high + margin
+
+
+def _draw_comparisons(
+    axes: Any, groups: Sequence[GroupValues], comparisons: Sequence[GroupComparison]
+) -> None:
+    """Brackets over the pairs, the widest on top; the axis grows to hold them."""
+    places = {group.group: index for index, group in enumerate(groups)}
+    pairs = [
+        (abs(places[c.group] - places[c.reference]), places[c.reference], places[c.group], p)
+        for c in comparisons
+        if c.reference in places and c.group in places and (p := adjusted(c)) is not None
+    ]
+    low, high = axes.get_ylim()
+    step = (high - low) * 0.1
+    for level, (_, start, end, p) in enumerate(sorted(pairs)):
+        y = high + step * (level + 0.15)
+        tick = step * 0.18
+        axes.plot([start, start, end, end], [y - tick, y, y, y - tick], color=_INK, lw=0.8)
+        axes.text((start + end) / 2, y + tick * 0.6, p_words(p), ha="center", va="bottom", size=8)
+    if pairs:
+        ticks = [t for t in axes.get_yticks() if low <= t <= high]
+        axes.set_ylim(low, high + step * (len(pairs) + 0.7))
+        axes.set_yticks(ticks)
+        axes.spines["left"].set_bounds(low, high)
+
+
+def adjusted(comparison: GroupComparison) -> float | None:
+    """The p that people should read: the adjusted one where there is one."""
+    return comparison.p if comparison.p_adjusted is None else comparison.p_adjusted
+
+
+def _literal(text: str) -> str:
+    """Text that matplotlib must not take for mathematics, wrapped at `+` and blanks."""
+    return re.sub(r"(.{9,}?)\s", r"\1" + "\n", text).replace("$", r"\$")
+
+
+def _svg(figure: Any, prefix: str) -> str:
+    buffer = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    # several figures share one page: their ids must differ
+    text = re.sub(r'(\bid=")', rf"\1{prefix}-", text)
+    text = re.sub(r"(url\(#|href=\"#)", rf"\1{prefix}-", text)
+    return text.strip()

@@ -1,0 +1,52 @@
+"""All files that a study's results become, beside the slides' own pictures and label maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files as package_files
+from pathlib import Path
+
+from histoscore.export.prism import write_prism
+from histoscore.export.report import write_report
+from histoscore.export.tables import Decisions, write_tables
+from histoscore.export.workbook import write_workbook
+from histoscore.files import make_folder, write_atomic
+from histoscore.records import StudyTables
+
+
+def write_study_exports(
+    tables: StudyTables,
+    folder: Path,
+    overlays: Mapping[tuple[str, int], Path] | None = None,
+    decisions: Decisions | None = None,
+) -> tuple[Path, ...]:
+    """Writes the CSV tables, workbook, report, Prism files and R script into a run folder.
+
+    `overlays` maps (slide, section) to its picture; without it the pictures are those that the
+    sections name, below `folder`. Every file is written atomically, and equal tables give equal
+    bytes. Returns the paths in the order written; raises EnvironmentStopError.
+    """
+    make_folder(folder)
+    pictures = section_overlays(tables, folder) if overlays is None else overlays
+    paths = list(write_tables(tables, folder, decisions))
+    write_workbook(tables, folder / "results.xlsx", decisions)
+    write_report(tables, folder / "report.html", pictures)
+    paths += [folder / "results.xlsx", folder / "report.html"]
+    paths += write_prism(tables, folder / "prism")
+    return (*paths, _write_script(folder / "analysis.R"))
+
+
+def section_overlays(tables: StudyTables, folder: Path) -> dict[tuple[str, int], Path]:
+    """The overlay pictures that the sections name, (slide, section) → path."""
+    return {
+        (slide.slide, section.section): folder / section.overlay
+        for slide in tables.slides
+        for section in slide.sections
+        if section.overlay
+    }
+
+
+def _write_script(path: Path) -> Path:
+    template = package_files("histoscore.export") / "templates" / "analysis.R"
+    write_atomic(path, template.read_bytes())
+    return path

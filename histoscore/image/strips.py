@@ -1,0 +1,77 @@
+"""A compartment's cartilage laid straight: columns along the surface, rows along the normals."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from histoscore.geometry import Box, Mpp, Placement, Points
+from histoscore.records import Strip, Surface
+
+ABOVE_PX, BELOW_PX = 80, 48
+"""Rows of a strip above and below the tidemark; together 128."""
+
+
+def strip_box(surface: Surface, downsample: float) -> Box:
+    """Level-0 box that holds every pixel of a compartment's strip.
+
+    Args:
+        surface: curves in level-0 pixels.
+        downsample: level-0 pixels per pixel of the strip.
+    """
+    reach = (ABOVE_PX + 4) * downsample
+    low = np.floor(surface.tidemark.min(0) - reach).astype(int)
+    high = np.ceil(surface.tidemark.max(0) + reach).astype(int)
+    return Box(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
+
+
+def straighten(picture: NDArray[np.uint8], place: Placement, surface: Surface, mpp: Mpp) -> Strip:
+    """The strip of one compartment.
+
+    Args:
+        picture: (rows, columns, 5) colour, hyaline and calcified mask (0 or 255).
+        place: where the picture lies on the slide; its mpp should be the strip's.
+        surface: the compartment's curves.
+        mpp: µm per pixel of the strip.
+    """
+    line, outward = _frame(surface, place, mpp)
+    depth = np.arange(ABOVE_PX, -BELOW_PX, -1.0) * (mpp / place.mpp)
+    at = (line[None] + outward[None] * depth[:, None, None]).astype(np.float32)
+    border = (255.0, 255.0, 255.0, 0.0)
+    colour = cv2.remap(
+        np.ascontiguousarray(picture[..., :3]),
+        at[..., 0],
+        at[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=border,
+    )
+    layers = cv2.remap(
+        np.ascontiguousarray(picture[..., 3:]),
+        at[..., 0],
+        at[..., 1],
+        cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(0.0, 0.0, 0.0, 0.0),
+    )
+    pixels = np.dstack([colour, layers])
+    pixels.setflags(write=False)
+    return Strip(surface.compartment, pixels, ABOVE_PX, mpp)
+
+
+def _frame(surface: Surface, place: Placement, mpp: float) -> tuple[Points, Points]:
+    """Tidemark points `mpp` apart and outward unit normals, in pixels of the picture."""
+    line = place.from_slide(surface.tidemark)
+    toward = place.from_slide(surface.outer) - place.from_slide(surface.bone)
+    length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    fine = np.arange(0, length[-1], mpp / place.mpp)
+    line = np.column_stack([np.interp(fine, length, c) for c in line.T])
+    toward = np.column_stack([np.interp(fine, length, c) for c in toward.T])
+    smooth = np.column_stack([gaussian_filter1d(c, 12, mode="nearest") for c in line.T])
+    tangent = np.gradient(smooth, axis=0)
+    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
+    normal = np.column_stack([-tangent[:, 1], tangent[:, 0]])
+    facing = float((normal * toward).sum())
+    return line, normal * (1 if facing >= 0 else -1)

@@ -1,0 +1,170 @@
+"""A model bundle: weights in safetensors and the card that says what they are.
+
+This module reads cards and checks hashes without torch, so that the light parent process can;
+only `ModelBundle.load` builds a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from histoscore.config import Settings
+from histoscore.errors import ModelError
+from histoscore.files import sha256_of
+from histoscore.vocabulary import LADDERS, Ladder
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BUILT_IN = Path(__file__).parent / "bundles"
+"""Bundles that come with the package."""
+
+
+class NetworkSpec(Settings):
+    """How one network is built and what it is fed.
+
+    `context` is the number of input channels beside R, G, B; `mpp` is µm per pixel of the input
+    and `tile_px` the side (for the grader: the length) of a tile.
+    """
+
+    kind: Literal["segmentation", "grader"]
+    encoder: str = "tf_efficientnet_lite0"
+    depth: int = Field(5, ge=3, le=5)
+    context: int = Field(0, ge=0)
+    mpp: float = Field(gt=0, le=8)
+    tile_px: int = Field(gt=0, multiple_of=32)
+
+
+class NetworkFile(Settings):
+    """One network of a bundle: its weights' file, their SHA-256, and how to build it."""
+
+    file: str = Field(pattern=r"^[a-z0-9_-]+\.safetensors$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    spec: NetworkSpec
+
+
+class ModelCard(Settings):
+    """`model.json`."""
+
+    format: Literal[1] = 1
+    name: str
+    species: str
+    stain: str
+    orientation: str
+    ladder: str
+    tissues: tuple[str, ...]
+    networks: Mapping[Literal["coarse", "fine", "grader"], NetworkFile]
+    calibration: Mapping[str, float] | None = None
+    appearance: Mapping[str, tuple[float, float]] = Field(
+        default_factory=dict, description="stain read-out → range the model was trained within"
+    )
+    training: Mapping[str, Any]
+    software: Mapping[str, str]
+    licence: str
+    validated_on_real_tissue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBundle:
+    """A folder with a card that was read and weights that match their hashes."""
+
+    folder: Path
+    details: ModelCard
+
+    @property
+    def name(self) -> str:
+        return self.details.name
+
+    @property
+    def card(self) -> str:
+        """The text for people, `MODEL_CARD.md`."""
+        return (self.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+    @property
+    def ladder(self) -> Ladder:
+        return LADDERS[self.details.ladder]
+
+    @property
+    def validated_on_real_tissue(self) -> bool:
+        return self.details.validated_on_real_tissue
+
+    @property
+    def banner(self) -> str | None:
+        """What must stand wherever this model's numbers appear; None for a validated model."""
+        if self.validated_on_real_tissue:
+            return None
+        return (
+            f"DEMONSTRATION MODEL “{self.name}”: trained on drawn phantoms only, not validated on "
+            "real tissue. What its numbers say about real mice is not known. Not for research "
+            "conclusions, not for diagnosis."
+        )
+
+    @property
+    def weights_hash(self) -> str:
+        """One hash over all weights, and over what is needed to use them."""
+        text = json.dumps(self.details.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def load(self, network: Literal["coarse", "fine", "grader"]) -> nn.Module:
+        """The network, ready to predict, its weights as float32."""
+        from histoscore.models.networks import build_network, load_weights
+
+        entry = self.details.networks[network]
+        return load_weights(build_network(entry.spec), self.folder / entry.file)
+
+
+def list_bundles() -> tuple[ModelBundle, ...]:
+    """The bundles that come with the package."""
+    return tuple(_read(card.parent) for card in sorted(BUILT_IN.glob("*/model.json")))
+
+
+def find_bundle(name_or_folder: str) -> ModelBundle:
+    """A bundle by name or folder, checked against its hashes.
+
+    Raises:
+        ModelError: there is none, the card is not valid, a file is missing or was changed.
+    """
+    folder = BUILT_IN / name_or_folder
+    if not name_or_folder.isidentifier() or not folder.is_dir():
+        folder = Path(name_or_folder)
+    if not (folder / "model.json").is_file():
+        names = ", ".join(bundle.name for bundle in list_bundles()) or "none"
+        raise ModelError(
+            f"no model bundle {name_or_folder!r}: it is neither a folder with a model.json nor "
+            f"one of the bundles at hand ({names})"
+        )
+    bundle = _read(folder)
+    _check_files(bundle)
+    return bundle
+
+
+def _read(folder: Path) -> ModelBundle:
+    path = folder / "model.json"
+    try:
+        card = ModelCard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{path}: not a model card ({place}: {first['msg']})") from None
+    if card.ladder not in LADDERS:
+        raise ModelError(f"{path}: unknown ladder {card.ladder!r}; known: {', '.join(LADDERS)}")
+    return ModelBundle(folder, card)
+
+
+def _check_files(bundle: ModelBundle) -> None:
+    for name, entry in bundle.details.networks.items():
+        path = bundle.folder / entry.file
+        if not path.is_file():
+            raise ModelError(f"{path}: the weights of the {name} network are missing")
+        if sha256_of(path) != entry.sha256:
+            raise ModelError(
+                f"{path}: the weights are not those that the card was written for "
+                "(SHA-256 differs); get the bundle again"
+            )

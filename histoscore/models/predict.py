@@ -1,0 +1,272 @@
+"""What the networks of a bundle say about a section: maps first, then grades."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from histoscore.config import TileSettings
+from histoscore.errors import PredictionError
+from histoscore.geometry import Box, Mpp, Placement
+from histoscore.image.tiles import blend_window, grid_over
+from histoscore.models.bundle import ModelBundle, NetworkSpec
+from histoscore.models.dataset import to_tensor
+from histoscore.models.networks import N_TISSUES, N_ZONES
+from histoscore.records import GradePrediction, Mask, SegmentationMap, Strip, TileGrid
+from histoscore.slides.base import Slide
+from histoscore.vocabulary import Compartment, Tissue
+
+CONTEXT_CHANNELS = 3
+"""What the fine network is told: articular cartilage, its look-alikes, femur."""
+
+GONE_UM = 3.0
+
+Tick = Callable[[int, int], None]
+"""Called with tiles done and tiles in all."""
+
+
+class Predictor:
+    """The three networks of a bundle on one device."""
+
+    def __init__(self, bundle: ModelBundle, device: str, tiles: TileSettings) -> None:
+        self.bundle, self.tiles = bundle, tiles
+        self.device = _device(device)
+        self._networks: dict[str, nn.Module] = {
+            name: bundle.load(name).to(self.device, memory_format=torch.channels_last)
+            for name in ("coarse", "fine", "grader")
+        }
+
+    @property
+    def engine(self) -> str:
+        """Engine, device and precision, as tables and run.json record them."""
+        return f"torch {self.device.type} float32"
+
+    def coarse(self, slide: Slide, box: Box, tick: Tick | None = None) -> SegmentationMap:
+        """Tissue and zones of a section at the coarse network's scale."""
+        spec = self._spec("coarse")
+        everywhere = Placement(box.x, box.y, 1.0, slide.info.mpp)
+        mask = np.ones((box.height, box.width), bool)
+        grid = self._grid(slide, spec, mask, everywhere, box)
+        return self._segment(slide, "coarse", grid, box, None, tick)
+
+    def fine(
+        self,
+        slide: Slide,
+        coarse: SegmentationMap,
+        wanted: Mask,
+        tick: Tick | None = None,
+    ) -> tuple[SegmentationMap, int]:
+        """The map at the fine network's scale where `wanted` (on the coarse map) is true.
+
+        Around the tiles that were read the coarse map shows through. Returns the map of the
+        smallest box around `wanted`, and the number of tiles.
+        """
+        spec = self._spec("fine")
+        box = box_around(wanted, coarse.placement)
+        grid = self._grid(slide, spec, wanted, coarse.placement, box)
+        fine = self._segment(slide, "fine", grid, box, coarse, tick)
+        return fine, len(grid)
+
+    def grade(self, strips: Sequence[Strip]) -> tuple[GradePrediction, ...]:
+        """Probabilities over the ladder for each compartment's strip.
+
+        Raises:
+            PredictionError: the network's output is not finite.
+        """
+        if not strips:
+            return ()
+        pixels, present, measures = collate_strips(strips, self._spec("grader"))
+        with torch.inference_mode():
+            logits = self._networks["grader"](
+                pixels.to(self.device), present.to(self.device), measures.to(self.device)
+            )
+        probabilities = _finite(logits.float().softmax(1).cpu().numpy().astype(np.float64))
+        probabilities /= probabilities.sum(1, keepdims=True)
+        return tuple(
+            GradePrediction(strip.compartment, tuple(map(float, row)))
+            for strip, row in zip(strips, probabilities, strict=True)
+        )
+
+    def _spec(self, network: Literal["coarse", "fine", "grader"]) -> NetworkSpec:
+        return self.bundle.details.networks[network].spec
+
+    def _grid(
+        self, slide: Slide, spec: NetworkSpec, mask: Mask, place: Placement, box: Box
+    ) -> TileGrid:
+        return grid_over(
+            mask, place, spec.tile_px, Mpp(spec.mpp), slide.info.mpp, self.tiles.overlap, box
+        )
+
+    def _segment(
+        self,
+        slide: Slide,
+        network: Literal["coarse", "fine"],
+        grid: TileGrid,
+        box: Box,
+        coarse: SegmentationMap | None,
+        tick: Tick | None,
+    ) -> SegmentationMap:
+        downsample = grid.mpp / slide.info.mpp
+        place = Placement(box.x, box.y, downsample, grid.mpp)
+        blend = _Blend(box.shape_at(downsample), grid.side_px)
+        context = context_channels(coarse) if coarse else None
+        done = 0
+        tiles, size = grid.boxes(), self.tiles.batch
+        for boxes in (tiles[i : i + size] for i in range(0, len(tiles), size)):
+            images = [self._tile(slide, b, grid, coarse, context) for b in boxes]
+            probabilities = self._forward(network, np.stack(images))
+            for b, values in zip(boxes, probabilities, strict=True):
+                column, row = ((b.x - box.x) / downsample, (b.y - box.y) / downsample)
+                blend.add(values, round(row), round(column))
+            done += len(boxes)
+            if tick:
+                tick(done, len(grid))
+        return blend.finished(place, coarse)
+
+    def _tile(
+        self,
+        slide: Slide,
+        box: Box,
+        grid: TileGrid,
+        coarse: SegmentationMap | None,
+        context: NDArray[np.uint8] | None,
+    ) -> NDArray[np.uint8]:
+        side = (grid.side_px, grid.side_px)
+        tile = slide.read_at(box, grid.mpp)
+        if tile.shape[:2] != side:  # the grid is in whole level-0 pixels, the tile in its own
+            tile = np.asarray(cv2.resize(tile, side, interpolation=cv2.INTER_AREA), np.uint8)
+        if coarse is None or context is None:
+            return tile
+        place = Placement(box.x, box.y, grid.side_px0 / grid.side_px, grid.mpp)
+        return np.dstack([tile, resampled(context, coarse.placement, place, side)])
+
+    def _forward(self, network: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, h, w, channels) → (n, 8 + 5, h, w) probabilities, both heads softmaxed."""
+        with torch.inference_mode():
+            tissue, zones = self._networks[network](to_tensor(images).to(self.device))
+            both = torch.cat([tissue.float().softmax(1), zones.float().softmax(1)], 1)
+        return _finite(both.cpu().numpy())
+
+
+class _Blend:
+    """Overlapping tiles, each fading toward its border, so that no border shows."""
+
+    def __init__(self, shape: tuple[int, int], side: int) -> None:
+        self.sum = np.zeros((N_TISSUES + N_ZONES, *shape), np.float32)
+        self.weight = np.zeros(shape, np.float32)
+        self.window = blend_window(side)
+
+    def add(self, values: NDArray[np.float32], row: int, column: int) -> None:
+        rows, columns = self.weight.shape
+        side = len(self.window)
+        top, left = max(0, row), max(0, column)
+        bottom, right = min(rows, row + side), min(columns, column + side)
+        if bottom <= top or right <= left:
+            return
+        inside = (slice(top - row, bottom - row), slice(left - column, right - column))
+        here = (slice(top, bottom), slice(left, right))
+        window = self.window[inside]
+        self.sum[(slice(None), *here)] += values[(slice(None), *inside)] * window
+        self.weight[here] += window
+
+    def finished(self, place: Placement, around: SegmentationMap | None) -> SegmentationMap:
+        read = self.weight > 0
+        self.sum[:, read] /= self.weight[read]
+        if around is not None and not read.all():
+            both = np.concatenate([around.tissue, around.zones])
+            for channel, values in zip(self.sum, both, strict=True):
+                shown = resampled(values, around.placement, place, self.weight.shape)
+                channel[~read] = shown[~read]
+        self.sum.setflags(write=False)
+        return SegmentationMap(self.sum[:N_TISSUES], self.sum[N_TISSUES:], place)
+
+
+def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
+    """What the fine network is told of the coarse map: (rows, columns, 3) bytes."""
+    tissue, zones = coarse.tissue, coarse.zones
+    channels = [
+        tissue[Tissue.HYALINE] + tissue[Tissue.CALCIFIED],
+        tissue[Tissue.GROWTH_PLATE] + tissue[Tissue.MENISCUS],
+        zones[Compartment.MFC.code] + zones[Compartment.LFC.code],
+    ]
+    return np.clip(np.dstack(channels) * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def resampled(
+    layer: NDArray[np.generic], source: Placement, target: Placement, shape: tuple[int, ...]
+) -> NDArray[np.generic]:
+    """A map (rows, columns[, channels]) seen through another placement, linearly; 0 outside."""
+    scale = target.downsample / source.downsample
+    corner = source.from_slide(target.to_slide(np.zeros((1, 2))))[0]
+    matrix = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])
+    seen = cv2.warpAffine(
+        np.ascontiguousarray(layer),
+        matrix,
+        (shape[1], shape[0]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )
+    return np.asarray(seen)
+
+
+def box_around(mask: Mask, place: Placement) -> Box:
+    """The smallest level-0 box that holds every true pixel of a mask with at least one."""
+    rows, columns = np.nonzero(mask)
+    left, top = columns.min(), rows.min()
+    d = place.downsample
+    return Box(
+        int(place.x + left * d),
+        int(place.y + top * d),
+        int((columns.max() + 1 - left) * d) + 1,
+        int((rows.max() + 1 - top) * d) + 1,
+    )
+
+
+def collate_strips(
+    strips: Sequence[Strip], spec: NetworkSpec
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The grader's three inputs: pixels, where the compartment lies, measures."""
+    images, present, measures = [], [], []
+    for strip in strips:
+        pixels = strip.pixels
+        if pixels.shape[1] > spec.tile_px:  # longer than any mouse condyle: squeezed to fit
+            size = (spec.tile_px, pixels.shape[0])
+            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+        blank = spec.tile_px - pixels.shape[1]
+        padded = np.pad(pixels, ((0, 0), (0, blank), (0, 0)), constant_values=255)
+        padded[:, pixels.shape[1] :, 3:] = 0
+        images.append(padded[..., : 3 + spec.context])
+        present.append(np.arange(spec.tile_px) < pixels.shape[1])
+        measures.append(strip_measures(strip))
+    return (
+        to_tensor(np.stack(images)),
+        torch.from_numpy(np.stack(present)),
+        torch.tensor(np.stack(measures), dtype=torch.float32),
+    )
+
+
+def strip_measures(strip: Strip) -> NDArray[np.float64]:
+    """Extent, mean, 10th percentile and spread of hyaline thickness, each about 0…1."""
+    hyaline = (strip.pixels[..., 3] > 127).sum(0) * strip.mpp
+    calcified = (strip.pixels[..., 4] > 127).sum(0) * strip.mpp
+    bare = (hyaline < GONE_UM) & (calcified > 2)
+    return np.array(
+        [bare.mean(), hyaline.mean() / 50, np.percentile(hyaline, 10) / 50, hyaline.std() / 25]
+    )
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(wanted)
+
+
+def _finite(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    if not np.isfinite(values).all():
+        raise PredictionError("model output not finite: the network gave NaN or infinity")
+    return values

@@ -1,0 +1,101 @@
+"""Looking before scoring: what one slide is, and what is wrong with a whole study's slides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from histoscore.config import ScoreConfig
+from histoscore.errors import SlideError
+from histoscore.geometry import Box, Mpp, Placement
+from histoscore.records import Section, SlideInfo
+from histoscore.slides.open import open_slide, read_info
+from histoscore.study import Study, StudyRow, read_study
+from histoscore.study.draft import SLIDE_SUFFIXES
+
+_MPP_SPREAD = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSlide:
+    """A row of the sheet and what its file's header says, or why it cannot be scored."""
+
+    row: StudyRow
+    info: SlideInfo | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedStudy:
+    """A study that was looked at and not scored."""
+
+    study: Study
+    slides: tuple[CheckedSlide, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def failing(self) -> tuple[CheckedSlide, ...]:
+        """Slides that could not be scored."""
+        return tuple(slide for slide in self.slides if slide.reason)
+
+
+def describe_slide(
+    path: Path, config: ScoreConfig, sheet_mpp: float | None = None
+) -> tuple[SlideInfo, tuple[Section, ...]]:
+    """A slide's header, and the sections found on its overview. Raises SlideError."""
+    from histoscore.image.sections import find_sections
+    from histoscore.image.tissue import tissue_mask
+
+    with open_slide(path, sheet_mpp, config.limits) as slide:
+        info = slide.info
+        mpp = Mpp(config.sections.overview_mpp)
+        overview = slide.read_at(Box(0, 0, info.width, info.height), mpp)
+    placement = Placement(0.0, 0.0, mpp / info.mpp, mpp)
+    mask = tissue_mask(overview, mpp)
+    return info, find_sections(mask, placement, (info.width, info.height), config.sections)
+
+
+def check_study(sheet: Path, config: ScoreConfig) -> CheckedStudy:
+    """Read a sheet and the header of every slide in it. Raises ManifestError.
+
+    Slides that are not on disk are listed with the others that cannot be scored.
+    """
+    study = read_study(sheet, allow_missing=True)
+    slides = tuple(_checked(row, config) for row in study.rows)
+    notes = (*study.notes, *_scale_outliers(slides), *_unlisted(study))
+    return CheckedStudy(study, slides, notes)
+
+
+def _checked(row: StudyRow, config: ScoreConfig) -> CheckedSlide:
+    if row.exclude:
+        return CheckedSlide(row, None)
+    if not row.path.exists():
+        return CheckedSlide(row, None, "no such file")
+    try:
+        return CheckedSlide(row, read_info(row.path, row.mpp, config.limits))
+    except SlideError as error:
+        return CheckedSlide(row, None, str(error))
+
+
+def _scale_outliers(slides: tuple[CheckedSlide, ...]) -> Iterator[str]:
+    """Slides whose pixel size is not the study's usual one: areas stay right, detail differs."""
+    scales = {slide.row.slide: slide.info.mpp for slide in slides if slide.info}
+    if not scales:
+        return
+    usual = median(scales.values())
+    for name, mpp in scales.items():
+        if abs(mpp / usual - 1) > _MPP_SPREAD:
+            yield f"{name}: {mpp:g} µm/px, where the study's usual is {usual:g}"
+
+
+def _unlisted(study: Study) -> Iterator[str]:
+    """Slides beside the listed ones that the sheet does not name."""
+    listed = {row.path.absolute() for row in study.rows}
+    for folder in sorted({path.parent for path in listed}):
+        if not folder.is_dir():
+            continue
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() in SLIDE_SUFFIXES and path not in listed:
+                yield f"{path}: is not in the sheet and will not be scored"

@@ -1,0 +1,233 @@
+"""From a run's committed records to its tables, workbook and report; again and again the same.
+
+Nothing here looks at a slide. `score` ends with it, and `histoscore report` is nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from histoscore.errors import ManifestError, UsageError
+from histoscore.files import sha256_of
+from histoscore.records import (
+    CompartmentResult,
+    CompartmentScore,
+    Record,
+    SectionResult,
+    SlideResult,
+    StudyTables,
+)
+from histoscore.runs.audit import now
+from histoscore.runs.folder import RunFolder
+from histoscore.runs.lock import RunLock
+from histoscore.runs.provenance import RunRecord
+from histoscore.runs.verify import SEALED
+from histoscore.study import Study, StudyRow, read_key
+from histoscore.vocabulary import LADDERS, Compartment, Region, Status
+
+
+class OpenedKey(Record):
+    """`key.json`: which animal is in which group, from the sheet that opened a blinded run."""
+
+    sheet: str
+    sha256: str
+    opened: str
+    groups: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run as it stands: its record, its tables, and the files made from them."""
+
+    run: RunFolder
+    record: RunRecord
+    tables: StudyTables
+    files: tuple[Path, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """2 where a slide failed, else 0."""
+        return 2 if self.record.counts.get(Status.FAILED) else 0
+
+
+def report_run(folder: Path, key: Path | None = None, take_over: bool = False) -> RunSummary:
+    """Rebuild what a run's records say, under the run's lock; `key` opens a blinded run.
+
+    Raises:
+        UsageError: no run there, or one that is not finished.
+        ManifestError: the key does not fit the run.
+        RunInUseError: another process works on it.
+    """
+    run = RunFolder(folder)
+    run.record()
+    with RunLock(folder, take_over):
+        if key is not None:
+            open_key(run, key)
+        return rebuild(run)
+
+
+def rebuild(run: RunFolder) -> RunSummary:
+    """Tables, workbook and report from the committed records; sealed by an event, and hashed.
+
+    The caller holds the run's lock.
+    """
+    from histoscore.export.study import write_study_exports
+
+    record, study = run.record(), run.read(run.study_path, Study)
+    results = committed_results(run, record)
+    tables = build_tables(record, study, results, _opened(run))
+    files = write_study_exports(tables, run.path)
+    counted = record.model_copy(update={"finished": now(), "counts": _counts(results)})
+    run.write(run.record_path, counted)
+    hashes = {path.relative_to(run.path).as_posix(): sha256_of(path) for path in files}
+    run.trail.append(SEALED, files=hashes, counts=dict(counted.counts))
+    run.write_sums()
+    return RunSummary(run, counted, tables, files)
+
+
+def committed_results(run: RunFolder, record: RunRecord) -> tuple[SlideResult, ...]:
+    """Every slide's result in the order of the sheet. Raises UsageError where one is missing."""
+    results = [(entry.slide, run.committed(entry.key)) for entry in record.slides]
+    missing = [slide for slide, result in results if result is None]
+    if missing or not results:
+        raise UsageError(
+            f"{run.path}: the run is not finished ({len(missing)} of {len(results)} slides have no "
+            f"result: {', '.join(missing[:3])}); score the study again with the same --out"
+        )
+    return tuple(result for _, result in results if result is not None)
+
+
+def build_tables(
+    record: RunRecord, study: Study, results: tuple[SlideResult, ...], key: OpenedKey | None
+) -> StudyTables:
+    """Scores of compartments → animals → groups, and the facts that stand beside them."""
+    from histoscore.scoring.animals import score_animals
+    from histoscore.scoring.stats import compare
+
+    groups = dict(key.groups) if key else {}
+    scores = tuple(
+        score
+        for row, result in zip(study.rows, results, strict=True)
+        for score in compartment_scores(row, groups.get(row.animal, row.group), result)
+    )
+    animals = score_animals(scores)
+    order = tuple(dict.fromkeys(groups.values())) or study.groups
+    settings = record.config.statistics
+    return StudyTables(
+        slides=results,
+        scores=scores,
+        animals=animals,
+        groups=compare(animals, settings, order) if order else (),
+        reading=reading(record, study, key),
+        ladder=LADDERS[record.model.ladder],
+        primary_outcome=settings.primary.outcome,
+        primary_region=Region(settings.primary.region),
+        group_order=order,
+        sides={row.slide: row.side for row in study.rows if row.side is not None},
+    )
+
+
+def compartment_scores(
+    row: StudyRow, group: str | None, result: SlideResult
+) -> Iterator[CompartmentScore]:
+    """Four scores for each section that should have them; what was not graded is None."""
+    for section in result.sections:
+        if section.status in (Status.SKIPPED, Status.NO_TISSUE):
+            continue
+        found = {part.compartment: part for part in section.compartments}
+        for compartment in Compartment:
+            part = found.get(compartment) or _ungraded(section, compartment)
+            yield _score(row, group, section, part)
+
+
+def reading(record: RunRecord, study: Study, key: OpenedKey | None) -> dict[str, str]:
+    """Facts for the workbook's first sheet and the report, label → text."""
+    from histoscore.export.wording import Facts
+
+    facts = {
+        Facts.STUDY: Path(record.study).name,
+        Facts.CREATED: record.started,
+        Facts.VERSION: record.histoscore,
+        Facts.MODEL: f"{record.model.name} (weights sha256 {record.model.sha256[:12]})",
+        Facts.BANNER: record.model.banner,
+        Facts.BLINDING: _blinding(study, key),
+        "study sheet sha256": record.study_sha256,
+        "device": record.device or "",
+        "engine": record.engine or "",
+        "engine threads": "" if record.engine_threads is None else str(record.engine_threads),
+        "statistics seed": str(record.config.statistics.seed),
+    }
+    notes = {f"note {place}": note for place, note in enumerate(study.notes, start=1)}
+    return {label: text for label, text in (facts | notes).items() if text}
+
+
+def open_key(run: RunFolder, sheet: Path) -> None:
+    """Keep a blinded run's groups in the run, and the opening in its audit trail.
+
+    Raises:
+        ManifestError: the run's own sheet names groups, or an animal is not in the key.
+    """
+    study = run.read(run.study_path, Study)
+    groups = read_key(sheet)
+    _check_key(sheet, study, groups)
+    opened = OpenedKey(
+        sheet=sheet.name, sha256=sha256_of(sheet), opened=now(), groups=tuple(groups.items())
+    )
+    before = _opened(run)
+    if before is None or before.sha256 != opened.sha256:
+        run.trail.append("key opened", sheet=opened.sheet, sha256=opened.sha256)
+        run.write(run.key_path, opened)
+
+
+def _check_key(sheet: Path, study: Study, groups: Mapping[str, str]) -> None:
+    if study.has_groups:
+        raise ManifestError(f"{sheet}: the run's study sheet names the groups; it needs no key")
+    absent = [animal for animal in study.animals if animal not in groups]
+    if absent:
+        raise ManifestError(
+            f"{sheet}: names no group for {', '.join(absent)}; add a row for each animal"
+        )
+
+
+def _opened(run: RunFolder) -> OpenedKey | None:
+    return run.read(run.key_path, OpenedKey) if run.key_path.exists() else None
+
+
+def _blinding(study: Study, key: OpenedKey | None) -> str:
+    if key:
+        return f"Scored without groups; the key {key.sheet} was opened {key.opened}."
+    if study.has_groups:
+        return "The groups stand in the study sheet; scoring a slide never sees them."
+    return "Scored without groups; the key is not opened."
+
+
+def _ungraded(section: SectionResult, compartment: Compartment) -> CompartmentResult:
+    return CompartmentResult(compartment=compartment, status=section.status, reason=section.reason)
+
+
+def _score(
+    row: StudyRow, group: str | None, section: SectionResult, part: CompartmentResult
+) -> CompartmentScore:
+    return CompartmentScore(
+        slide=row.slide,
+        animal=row.animal,
+        group=group,
+        side=row.side,
+        knee=row.knee,
+        timepoint=row.timepoint,
+        section=section.section,
+        compartment=part.compartment,
+        grade=part.grade,
+        hyaline_area_um2=part.hyaline_area_um2,
+        calcified_area_um2=part.calcified_area_um2,
+        mean_thickness_um=part.mean_thickness_um,
+        lesion_extent=part.lesion_extent,
+    )
+
+
+def _counts(results: tuple[SlideResult, ...]) -> dict[str, int]:
+    counts = Counter(result.status.value for result in results)
+    return {status.value: counts[status.value] for status in Status if counts[status.value]}

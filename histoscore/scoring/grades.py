@@ -1,0 +1,146 @@
+"""From probabilities and measurements to one compartment's grade, or to a reason for none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histoscore.config import QualitySettings
+from histoscore.errors import PredictionError
+from histoscore.records import CompartmentResult, Morphometry
+from histoscore.vocabulary import Compartment, Ladder, Status
+
+_SUM_TOLERANCE = 1e-3
+_MEASURES = (
+    "hyaline_area_um2",
+    "calcified_area_um2",
+    "surface_length_um",
+    "mean_thickness_um",
+    "safranin_fraction",
+    "lesion_extent",
+)
+
+
+def checked_probabilities(probabilities: Sequence[float], ladder: Ladder) -> NDArray[np.float64]:
+    """(rungs,) probabilities that may be trusted.
+
+    Raises:
+        PredictionError: not finite, not one for each rung, negative, not summing to 1, or all
+            equal. The first of a row of NaN or of equal numbers would be grade 0: a healthy
+            knee made from nothing.
+    """
+    values = np.asarray(probabilities, dtype=np.float64)
+    if values.shape != (len(ladder),):
+        raise PredictionError(f"model output has {values.size} grades, {ladder.name} {len(ladder)}")
+    if not np.isfinite(values).all():
+        raise PredictionError("model output not finite")
+    if values.min() < 0 or abs(values.sum() - 1) > _SUM_TOLERANCE:
+        raise PredictionError("model output is not a set of probabilities")
+    if len(ladder) > 1 and np.ptp(values) == 0:
+        raise PredictionError("model output says nothing: all grades are equally probable")
+    return values
+
+
+def most_probable(probabilities: Sequence[float], ladder: Ladder) -> float:
+    """The most probable rung; of equal ones the lower. Raises PredictionError."""
+    return ladder.rungs[int(np.argmax(checked_probabilities(probabilities, ladder)))]
+
+
+def expected_grade(probabilities: Sequence[float], ladder: Ladder) -> float:
+    """Mean of the rungs weighted by their probabilities, in grades. Raises PredictionError."""
+    values = checked_probabilities(probabilities, ladder)
+    return float(values @ np.asarray(ladder.rungs) / values.sum())
+
+
+def compartment_result(
+    compartment: Compartment,
+    probabilities: Sequence[float] | None,
+    morphometry: Morphometry | None,
+    ladder: Ladder,
+    quality: QualitySettings,
+) -> CompartmentResult:
+    """One compartment as the tables show it.
+
+    Without cartilage that was found and measured, or without probabilities, the grade is withheld
+    (`needs_review`, with the reason); what was measured stays.
+
+    Raises:
+        PredictionError: there are probabilities, but not such as can be trusted.
+    """
+    measures = _measures(morphometry)
+    reason = _why_withheld(probabilities, morphometry)
+    if reason or probabilities is None:
+        return CompartmentResult(
+            compartment=compartment, status=Status.REVIEW, reason=reason, **measures
+        )
+    grade = most_probable(probabilities, ladder)
+    implied = _implied_grade(measures["lesion_extent"], ladder)
+    flags = _flags(grade, implied, measures, ladder, quality)
+    return CompartmentResult(
+        compartment=compartment,
+        status=Status.WARNED if flags else Status.SCORED,
+        flags=flags,
+        grade=grade,
+        expected_grade=expected_grade(probabilities, ladder),
+        probabilities=tuple(map(float, probabilities)),
+        implied_grade=implied,
+        **measures,
+    )
+
+
+def _why_withheld(probabilities: Sequence[float] | None, morphometry: Morphometry | None) -> str:
+    if morphometry is None:
+        return "cartilage not found"
+    return "" if probabilities is not None else "the model gave no grade"
+
+
+def _measures(morphometry: Morphometry | None) -> dict[str, float | None]:
+    """The measured numbers by column; one that is not finite is missing."""
+    return {name: _finite(getattr(morphometry, name, None)) for name in _MEASURES}
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _implied_grade(extent: float | None, ladder: Ladder) -> float | None:
+    return None if extent is None else ladder.implied_by_extent(extent)
+
+
+def _flags(
+    grade: float,
+    implied: float | None,
+    measures: Mapping[str, float | None],
+    ladder: Ladder,
+    quality: QualitySettings,
+) -> tuple[str, ...]:
+    found = {
+        "extent_disagrees": measures["lesion_extent"] is not None
+        and _rungs_apart(grade, implied, ladder) > quality.extent_disagreement_rungs,
+        "area_unusual": _is_unusual(measures["hyaline_area_um2"], quality),
+        "measure_missing": any(
+            measures[name] is None for name in _MEASURES if name != "safranin_fraction"
+        ),
+    }
+    return tuple(name for name, is_so in found.items() if is_so)
+
+
+def _rungs_apart(grade: float, implied: float | None, ladder: Ladder) -> int:
+    """Rungs between a grade and what the measured extent allows.
+
+    No measured extent allows every grade below the first that is defined by extent.
+    """
+    if implied is not None:
+        return abs(ladder.index(grade) - ladder.index(implied))
+    if not ladder.extent_rungs:
+        return 0
+    highest_allowed = ladder.index(ladder.extent_rungs[0][1]) - 1
+    return max(0, ladder.index(grade) - highest_allowed)
+
+
+def _is_unusual(area: float | None, quality: QualitySettings) -> bool:
+    low, high = quality.min_compartment_area_um2, quality.max_compartment_area_um2
+    return area is not None and not low <= area <= high

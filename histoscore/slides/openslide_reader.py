@@ -1,0 +1,135 @@
+"""Scanner formats through OpenSlide: Aperio, Hamamatsu, Leica, MIRAX, Philips, Ventana, DICOM …"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import openslide
+
+from histoscore.config import LimitSettings
+from histoscore.errors import DamagedSlideError, UnsupportedSlideError
+from histoscore.records import RgbImage, SlideInfo
+from histoscore.slides.base import LevelledSlide, check_level_size, level_scales, levels_of
+from histoscore.slides.colour import on_white
+from histoscore.slides.mpp import (
+    SCANNER,
+    DeclaredSize,
+    resolve_pixel_size,
+    size_from_resolution,
+)
+
+_UM_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0}
+
+
+def scanner_format(path: Path) -> str | None:
+    """The vendor that OpenSlide recognises (`aperio`, `mirax`, `generic-tiff` …), or None."""
+    vendor: str | None = openslide.OpenSlide.detect_format(path)
+    return vendor
+
+
+class OpenSlideReader(LevelledSlide):
+    """A scanner's slide.
+
+    OpenSlide handles survive neither fork nor pickling: open the slide where it is read. After
+    the first read error every later call on a handle fails, so a fresh one is opened then.
+    """
+
+    def __init__(self, path: Path, sheet_mpp: float | None, limits: LimitSettings) -> None:
+        self._path = path
+        self._lock = Lock()
+        self._handle = _opened(path)
+        sizes = tuple(self._handle.level_dimensions)
+        check_level_size(sizes[0][0], sizes[0][1], limits)
+        declared = _declared_size(dict(self._handle.properties))
+        size, notes = resolve_pixel_size(declared, sheet_mpp)
+        self.scales = level_scales(sizes)
+        self.info = SlideInfo(
+            path=str(path),
+            reader="openslide",
+            format=self._handle.properties.get("openslide.vendor", ""),
+            width=sizes[0][0],
+            height=sizes[0][1],
+            mpp=size.mpp,
+            mpp_source=size.source,
+            levels=levels_of(sizes),
+            associated=tuple(sorted(self._handle.associated_images)),
+            notes=notes,
+        )
+
+    def associated(self, name: str) -> RgbImage | None:
+        handle = self._handle
+        try:
+            return _on_white(np.asarray(handle.associated_images[name]))
+        except KeyError:
+            return None
+        except openslide.OpenSlideError:
+            self._replace(handle)
+            return None
+
+    def close(self) -> None:
+        self._handle.close()
+
+    def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
+        handle = self._handle
+        downsample = handle.level_downsamples[level]
+        corner = round(x * downsample), round(y * downsample)
+        try:
+            return _on_white(np.asarray(handle.read_region(corner, level, (width, height))))
+        except openslide.OpenSlideError as error:
+            self._replace(handle)
+            raise DamagedSlideError(
+                f"damaged: unreadable pixels at level {level}, x {corner[0]}, y {corner[1]} "
+                f"({error})"
+            ) from None
+
+    def _replace(self, broken: openslide.OpenSlide) -> None:
+        """Open the file again, once however many threads met the error.
+
+        The broken handle is not closed here: other threads may still be inside it.
+        """
+        with self._lock:
+            if self._handle is broken:
+                self._handle = _opened(self._path)
+
+
+def _opened(path: Path) -> openslide.OpenSlide:
+    try:
+        return openslide.OpenSlide(path)
+    except openslide.OpenSlideUnsupportedFormatError:
+        raise UnsupportedSlideError(
+            "unsupported: a slide that OpenSlide does not read; export it as SVS or OME-TIFF"
+        ) from None
+    except openslide.OpenSlideError as error:
+        raise DamagedSlideError(_why_not_opened(str(error))) from None
+
+
+def _why_not_opened(text: str) -> str:
+    missing = re.search(r"(?:Couldn't|Could not|Can't) open (.+?)(?:: No such file.*)?$", text)
+    if missing and "No such file" in text:
+        return f"companion files missing: {Path(missing.group(1)).name}"
+    return f"damaged: OpenSlide cannot open it ({text})"
+
+
+def _declared_size(properties: dict[str, str]) -> DeclaredSize | None:
+    x, y = properties.get("openslide.mpp-x"), properties.get("openslide.mpp-y")
+    if x is not None and y is not None:
+        return DeclaredSize(_number(x), _number(y), SCANNER)
+    x, y = properties.get("tiff.XResolution"), properties.get("tiff.YResolution")
+    if x is None or y is None:
+        return None
+    unit = _UM_PER_UNIT.get(properties.get("tiff.ResolutionUnit", ""))
+    return size_from_resolution(_number(x), _number(y), unit)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return float("nan")
+
+
+def _on_white(rgba: RgbImage) -> RgbImage:
+    return on_white(rgba[..., :3], rgba[..., 3])

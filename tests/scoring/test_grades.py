@@ -1,0 +1,151 @@
+"""A grade comes from probabilities that can be trusted, or there is none and a reason."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from histoscore.config import QualitySettings
+from histoscore.errors import PredictionError
+from histoscore.records import Morphometry, Surface
+from histoscore.scoring.grades import compartment_result, expected_grade, most_probable
+from histoscore.vocabulary import OARSI_MOUSE, Compartment, Ladder, Status
+
+LINE = np.array([[0.0, 0.0], [30.0, 5.0]])
+HEALTHY = Morphometry(
+    compartment=Compartment.MTP,
+    hyaline_area_um2=21_500.0,
+    calcified_area_um2=9_800.0,
+    surface_length_um=640.0,
+    mean_thickness_um=33.6,
+    lesion_extent=0.0,
+    safranin_fraction=0.7,
+    surface=Surface(Compartment.MTP, LINE, LINE + 3, LINE + 9, np.zeros(2, dtype=bool)),
+)
+
+
+def sure_of(grade: float, certainty: float = 0.9) -> list[float]:
+    """Probabilities over the mouse ladder with most of the mass on one rung."""
+    rest = (1 - certainty) / (len(OARSI_MOUSE) - 1)
+    return [certainty if rung == grade else rest for rung in OARSI_MOUSE.rungs]
+
+
+def test_most_probable_rung_is_the_grade() -> None:
+    assert most_probable(sure_of(0.5), OARSI_MOUSE) == 0.5
+    assert most_probable(sure_of(6), OARSI_MOUSE) == 6
+
+
+def test_of_equal_rungs_the_lower_counts() -> None:
+    assert most_probable([0, 0, 0.1, 0.4, 0.1, 0.4, 0, 0], OARSI_MOUSE) == 2
+
+
+def test_expected_grade_weighs_rungs_not_their_numbers() -> None:
+    assert expected_grade([0, 0.5, 0, 0, 0, 0, 0, 0.5], OARSI_MOUSE) == pytest.approx(3.25)
+
+
+@given(st.lists(st.floats(0, 1), min_size=8, max_size=8).filter(lambda p: max(p) > min(p) + 1e-6))
+def test_expected_grade_lies_on_the_ladder(weights: list[float]) -> None:
+    probabilities = [weight / math.fsum(weights) for weight in weights]
+    assert 0 <= expected_grade(probabilities, OARSI_MOUSE) <= 6
+    assert most_probable(probabilities, OARSI_MOUSE) in OARSI_MOUSE.rungs
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "reason"),
+    [
+        ([math.nan] * 8, "not finite"),
+        ([*sure_of(0)[:7], math.inf], "not finite"),
+        ([0.125] * 8, "all grades are equally probable"),
+        ([0.5] + [0.0] * 7, "not a set of probabilities"),
+        ([1.2, -0.2] + [0.0] * 6, "not a set of probabilities"),
+        ([0.5, 0.5], "has 2 grades, oarsi_mouse_2010 8"),
+    ],
+)
+def test_output_that_cannot_be_trusted_is_never_a_grade(
+    probabilities: list[float], reason: str
+) -> None:
+    for grade_of in (most_probable, expected_grade):
+        with pytest.raises(PredictionError, match=reason):
+            grade_of(probabilities, OARSI_MOUSE)
+
+
+def test_healthy_compartment_is_scored_without_flags() -> None:
+    result = compartment_result(
+        Compartment.MTP, sure_of(0.5), HEALTHY, OARSI_MOUSE, QualitySettings()
+    )
+    assert (result.status, result.reason, result.flags) == (Status.SCORED, "", ())
+    assert (result.grade, result.implied_grade) == (0.5, None)
+    assert (result.grade_low, result.grade_high) == (None, None)
+    assert result.hyaline_area_um2 == 21_500.0
+    assert result.probabilities == tuple(sure_of(0.5))
+
+
+@pytest.mark.parametrize(
+    ("grade", "extent", "implied", "disagrees"),
+    [
+        (4, 0.3, 4, False),
+        (3, 0.3, 4, False),
+        (2, 0.3, 4, True),
+        (6, 0.3, 4, True),
+        (4, 0.25, 4, False),
+        (2, 0.0, None, False),
+        (3, 0.0, None, False),
+        (4, 0.0, None, True),
+    ],
+)
+def test_measured_extent_is_held_against_the_grade(
+    grade: float, extent: float, implied: float | None, disagrees: bool
+) -> None:
+    eroded = replace(HEALTHY, lesion_extent=extent)
+    result = compartment_result(
+        Compartment.MTP, sure_of(grade), eroded, OARSI_MOUSE, QualitySettings()
+    )
+    assert result.implied_grade == implied
+    assert ("extent_disagrees" in result.flags) is disagrees
+    assert result.status is (Status.WARNED if disagrees else Status.SCORED)
+
+
+def test_ladder_without_extents_implies_nothing() -> None:
+    ladder = Ladder("three", (0, 1, 2))
+    result = compartment_result(
+        Compartment.MTP, [0.1, 0.2, 0.7], HEALTHY, ladder, QualitySettings()
+    )
+    assert (result.grade, result.implied_grade, result.flags) == (2, None, ())
+
+
+@pytest.mark.parametrize("area", [0.0, 2_999.0, 300_001.0])
+def test_unusual_area_is_flagged_and_kept(area: float) -> None:
+    odd = replace(HEALTHY, hyaline_area_um2=area)
+    result = compartment_result(Compartment.MTP, sure_of(0), odd, OARSI_MOUSE, QualitySettings())
+    assert result.flags == ("area_unusual",)
+    assert (result.hyaline_area_um2, result.grade) == (area, 0)
+
+
+def test_without_cartilage_the_grade_is_withheld() -> None:
+    result = compartment_result(Compartment.MTP, sure_of(5), None, OARSI_MOUSE, QualitySettings())
+    assert (result.status, result.reason) == (Status.REVIEW, "cartilage not found")
+    assert (result.grade, result.expected_grade, result.probabilities) == (None, None, None)
+    assert result.hyaline_area_um2 is None
+
+
+def test_without_probabilities_the_measures_stay() -> None:
+    result = compartment_result(Compartment.MTP, None, HEALTHY, OARSI_MOUSE, QualitySettings())
+    assert (result.status, result.reason) == (Status.REVIEW, "the model gave no grade")
+    assert (result.grade, result.hyaline_area_um2) == (None, 21_500.0)
+
+
+def test_measure_that_is_not_finite_is_missing() -> None:
+    torn = replace(HEALTHY, mean_thickness_um=math.nan, safranin_fraction=None)
+    result = compartment_result(Compartment.MTP, sure_of(0), torn, OARSI_MOUSE, QualitySettings())
+    assert result.mean_thickness_um is None
+    assert result.flags == ("measure_missing",)
+
+
+def test_untrusted_probabilities_are_an_error_not_a_review() -> None:
+    with pytest.raises(PredictionError):
+        compartment_result(Compartment.MTP, [math.nan] * 8, HEALTHY, OARSI_MOUSE, QualitySettings())
