@@ -126,9 +126,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Scor
     Raises:
         ConfigError: unreadable file, unknown key (with a suggestion), value out of range.
     """
-    data = read_yaml(path) if path else {}
-    for override in overrides:
-        _override(data, override)
+    data = overridden(read_yaml(path) if path else {}, overrides)
     return parse_settings(ScoreConfig, data, str(path) if path else "the command line")
 
 
@@ -179,6 +177,13 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def overridden(data: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """`data` changed in place by `key=value` texts (`tiles.batch=4`); raises ConfigError."""
+    for override in overrides:
+        _override(data, override)
+    return data
 
 
 def _override(data: dict[str, Any], override: str) -> None:

@@ -22,7 +22,6 @@ from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from histoscore.errors import UsageError
-from histoscore.files import write_atomic
 from histoscore.geometry import Points
 
 Rgb = tuple[int, int, int]
@@ -80,14 +79,9 @@ class Feature:
 
 
 def dumps(features: Iterable[Feature]) -> str:
-    """A FeatureCollection as text, the same for the same features."""
+    """A FeatureCollection as text, the same for the same features; QuPath opens it by a drop."""
     collection = {"type": "FeatureCollection", "features": [_as_json(f) for f in features]}
     return json.dumps(collection, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
-
-
-def write_features(path: Path, features: Iterable[Feature]) -> None:
-    """Writes a FeatureCollection that QuPath opens by dropping it on the slide."""
-    write_atomic(path, dumps(features).encode())
 
 
 def read_features(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -39,12 +40,13 @@ def main() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
-    sys.exit(_run())
+    sys.exit(run())
 
 
-def _run() -> int:
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Do what a command line asks (default: this program's) and say its exit code."""
     try:
-        app()
+        app(arguments)
     except HistoscoreError as error:
         typer.echo(f"histoscore: {error}", err=True)
         return error.exit_code

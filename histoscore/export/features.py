@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import shapely
 
 from histoscore.export.outlines import mask_outline
-from histoscore.geojson import Feature, Rgb
+from histoscore.files import write_atomic
+from histoscore.geojson import Feature, Rgb, dumps
 from histoscore.records import CompartmentResult, LabelMap, SectionResult, Surface
 from histoscore.vocabulary import Compartment, Tissue
 
@@ -43,6 +45,11 @@ def to_features(
             _surface_line(slide_sha, section, surface, results.get(surface.compartment))
         )
     return features
+
+
+def write_features(path: Path, features: Iterable[Feature]) -> None:
+    """Writes a FeatureCollection that QuPath opens when it is dropped on the slide."""
+    write_atomic(path, dumps(features))
 
 
 def _section_box(slide_sha: str, section: SectionResult) -> Feature:

@@ -42,7 +42,7 @@ _LEGEND = (
     (Tissue.HYALINE.title, Tissue.HYALINE.color, 5),
     (Tissue.CALCIFIED.title, Tissue.CALCIFIED.color, 5),
     ("articular surface", SURFACE_COLOR, 5),
-    ("eroded", ERODED_COLOR, 10),
+    ("eroded to calcified cartilage", ERODED_COLOR, 10),
 )
 """What a line means, its colour, and its width in the legend."""
 

@@ -183,7 +183,7 @@ class _Book:
     def _animals_wide(self) -> None:
         """Blocks of one column a group, one row an animal, to be pasted into Prism."""
         sheet = self.book.add_worksheet("Animals wide")
-        sheet.set_column(0, 40, 16)
+        sheet.set_column(0, 40, 20)
         row = self._banner(sheet, 0)
         sheet.write_string(row, 0, "One column a group, one row an animal; ids to the right.")
         sheet.freeze_panes(row + 1, 0)

@@ -12,14 +12,19 @@ Background = NDArray[np.float32]
 """(rows, columns, 3) or (1, 1, 3): log10 of the intensity of clear glass."""
 
 _BRIGHT_FLOOR = 150.0
-_BRIGHTEST = 0.90
-_FIRST_TOLERANCE, _TOLERANCE = 0.09, 0.04
-"""How far below the estimate (mean density) a pixel may lie and still pass for glass."""
-_COLOUR_TOLERANCE = 0.035
+_BRIGHTEST = 0.96
+_ALIKE_LEVELS = 8
+_TOLERANCE, _ROUNDS = 0.025, 5
+"""How far (mean density) a pixel may lie from the estimate and pass for glass. Shading deeper
+than that is followed round by round; a wider tolerance would take pale tissue for glass."""
+_COLOUR_TOLERANCE = 0.02
 """How far a channel may lie from the other channels' mean density, against the estimate."""
 _LEAST_SHARE = 0.05
-_LARGEST_FALL = 0.12
-"""The light's unevenness may reach this far (log10) from its middle; more is tissue, not light."""
+_FIELDS, _GLASS_FIELDS, _FIELD_SHARE = 3, 6, 0.2
+"""A surface is fitted only where, of 3 × 3 fields, six hold this share of glass: drawn through a
+corner of glass it would bend into pale tissue."""
+_LARGEST_FALL, _LARGEST_RISE = 0.12, 0.02
+"""How far (log10) shading may take the light below or above the brightest glass."""
 _SIDE = 160
 
 
@@ -36,13 +41,19 @@ def clear_glass(rgb: RgbImage) -> Background:
     if level is None:
         return np.full((1, 1, 3), np.log10(255), np.float32)
     surface = np.broadcast_to(level, intensities.shape)
-    for tolerance in (_FIRST_TOLERANCE, _TOLERANCE, _TOLERANCE):
-        glass = _near(intensities, surface, tolerance)
-        if glass.mean() < _LEAST_SHARE:
+    for _ in range(_ROUNDS):
+        glass = _near(intensities, surface)
+        if not _is_all_around(glass):
             return level
         surface = _bounded(_quadratic(intensities, glass), level)
     enlarged = cv2.resize(surface, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(enlarged, np.float32)
+
+
+def glass_colour(rgb: RgbImage) -> tuple[float, float, float]:
+    """Mean R, G, B of the clear glass; paper white where the picture shows none."""
+    red, green, blue = 10 ** clear_glass(rgb).mean(axis=(0, 1))
+    return float(red), float(green), float(blue)
 
 
 def log_intensity(rgb: RgbImage) -> NDArray[np.float32]:
@@ -59,24 +70,46 @@ def _shrunk(rgb: RgbImage) -> RgbImage:
 
 
 def _even_estimate(small: RgbImage) -> Background | None:
-    """Median of the brightest tenth; None where even that is too dark for glass."""
+    """Colour of the brightest pixels; None where even they are too dark for glass.
+
+    Scanners fill what they did not scan with pure white: it counts only where nothing else
+    looks like glass.
+    """
     pixels = small.reshape(-1, 3)
-    brightness = pixels.min(axis=1)
-    bright = pixels[brightness >= np.quantile(brightness, _BRIGHTEST)]
-    level = np.median(bright, axis=0)
+    scanned = pixels[(pixels < 255).any(axis=1)]
+    level = _brightest(scanned) if len(scanned) else None
+    if level is None or _share_alike(scanned, level) * len(scanned) < _LEAST_SHARE * len(pixels):
+        level = _brightest(pixels)
     if level.mean() < _BRIGHT_FLOOR:
         return None
     return np.log10(level).astype(np.float32).reshape(1, 1, 3)
 
 
-def _near(
-    intensities: NDArray[np.float32], surface: Background, tolerance: float
-) -> NDArray[np.bool_]:
+def _brightest(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    brightness = pixels.min(axis=1)
+    bright = pixels[brightness >= np.quantile(brightness, _BRIGHTEST)]
+    return np.asarray(np.median(bright, axis=0), np.float64)
+
+
+def _share_alike(pixels: NDArray[np.uint8], level: NDArray[np.float64]) -> float:
+    return float((np.abs(pixels - level).max(axis=1) <= _ALIKE_LEVELS).mean())
+
+
+def _near(intensities: NDArray[np.float32], surface: Background) -> NDArray[np.bool_]:
     density = surface - intensities
     mean = density.mean(axis=2)
     colour = np.abs(density - mean[..., None]).max(axis=2)
-    near: NDArray[np.bool_] = (np.abs(mean) <= tolerance) & (colour <= _COLOUR_TOLERANCE)
+    near: NDArray[np.bool_] = (np.abs(mean) <= _TOLERANCE) & (colour <= _COLOUR_TOLERANCE)
     return near
+
+
+def _is_all_around(glass: NDArray[np.bool_]) -> bool:
+    fields = (
+        field
+        for band in np.array_split(glass, _FIELDS, axis=0)
+        for field in np.array_split(band, _FIELDS, axis=1)
+    )
+    return sum(field.size > 0 and field.mean() >= _FIELD_SHARE for field in fields) >= _GLASS_FIELDS
 
 
 def _quadratic(intensities: NDArray[np.float32], glass: NDArray[np.bool_]) -> Background:
@@ -89,5 +122,5 @@ def _quadratic(intensities: NDArray[np.float32], glass: NDArray[np.bool_]) -> Ba
 
 
 def _bounded(surface: Background, level: Background) -> Background:
-    bounded: Background = np.clip(surface, level - _LARGEST_FALL, level + _LARGEST_FALL)
+    bounded: Background = np.clip(surface, level - _LARGEST_FALL, level + _LARGEST_RISE)
     return bounded

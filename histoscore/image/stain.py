@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from histoscore.image.glass import glass_colour
 from histoscore.records import Mask, RgbImage
 
 Rgb = tuple[float, float, float]
@@ -67,9 +68,10 @@ def optical_density(rgb: RgbImage, white: Rgb = PAPER_WHITE) -> Densities:
 
 
 def white_point(rgb: RgbImage, tissue: Mask) -> Rgb:
-    """The light's colour: the median of the clear glass around the tissue.
+    """The light's colour: the median of the brighter half of the glass around the tissue.
 
-    A picture without clear glass has none to offer: paper white is returned then.
+    Where the mask leaves hardly any glass, gaps in the tissue are looked at; a picture without
+    any has no light to offer, and paper white is returned.
 
     Args:
         rgb: overview (rows, columns, 3).
@@ -78,8 +80,9 @@ def white_point(rgb: RgbImage, tissue: Mask) -> Rgb:
     glass = rgb[~tissue]
     glass = glass[glass.min(axis=1) >= _WHITE_FLOOR] if len(glass) else glass
     if len(glass) < _MIN_WHITE_PIXELS:
-        return PAPER_WHITE
-    red, green, blue = np.median(glass, axis=0)
+        return glass_colour(rgb)
+    brightness = glass.mean(axis=1)
+    red, green, blue = np.median(glass[brightness >= np.median(brightness)], axis=0)
     return float(red), float(green), float(blue)
 
 

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from histoscore.geometry import Box, Mpp, Placement, Points
-from histoscore.records import Strip, Surface
+from histoscore.image.placed import mask_through
+from histoscore.records import LabelMap, RgbImage, Strip, Surface
+from histoscore.vocabulary import Compartment, Tissue
 
 ABOVE_PX, BELOW_PX = 80, 48
 """Rows of a strip above and below the tidemark; together 128."""
@@ -75,3 +77,20 @@ def _frame(surface: Surface, place: Placement, mpp: float) -> tuple[Points, Poin
     normal = np.column_stack([-tangent[:, 1], tangent[:, 0]])
     facing = float((normal * toward).sum())
     return line, normal * (1 if facing >= 0 else -1)
+
+
+def layered_picture(
+    colour: RgbImage, place: Placement, labels: LabelMap, compartment: Compartment
+) -> NDArray[np.uint8]:
+    """(rows, columns, 5): colour beside a compartment's hyaline and calcified masks (0, 255).
+
+    Args:
+        colour: picture at `place`.
+        labels: the section's label map, at its own placement.
+    """
+    mine = labels.compartments == compartment.code
+    masks = [
+        mask_through(mine & (labels.tissue == tissue), labels.placement, place, colour.shape)
+        for tissue in (Tissue.HYALINE, Tissue.CALCIFIED)
+    ]
+    return np.dstack([colour, *(mask.astype(np.uint8) * 255 for mask in masks)])

@@ -23,22 +23,21 @@ SMALLEST_UM2 = 15_000.0
 """Specks below this are dust."""
 
 _BLUR_UM, _CLOSE_UM, _OPEN_UM, _RECOVER_UM = 10.0, 40.0, 25.0, 40.0
-_NOISE_FACTOR = 5.0
+_NOISE_FACTOR, _NOISIEST = 5.0, 1.5
 
 _NEUTRAL = 0.22
 """Colour ÷ density below which something is grey: glass edges, dust, black ink."""
 _GREY_SHARE = 0.6
-_BLACK = 0.65
+_BLACK = 0.6
 """Density of every channel from which a pixel is black ink or dirt."""
 
-_INK_STRONGEST, _INK_RATIO = 0.30, 2.4
-"""Ink: the strongest channel's density, and how often it must hold the weakest channel's."""
-_INK_ON_GLASS = 0.4
-"""Share of an ink-coloured piece's rim that must be glass; a growth plate's rim is tissue."""
-_INK_SMALLEST_UM2 = 20_000.0
-_INK_HALO_UM = 60.0
-_SHADOW_SHARE = 0.3
-"""A piece of whose rim ink takes this share is the ink's own pale border."""
+_INK_STRONGEST, _INK_RATIO = 0.2, 2.2
+"""Ink: the strongest channel's density, and how often it holds the weakest channel's."""
+_INK_HUES = (0, 1)
+"""Channels that green and blue ink, and red ink, absorb most. Orange is Safranin O, never ink."""
+_INK_STRONG = 0.7
+_INK_SHARE = 0.5
+_INK_ELONGATION = 4.0
 
 
 def tissue_mask(overview: RgbImage, mpp: float) -> Mask:
@@ -56,10 +55,9 @@ def tissue_mask(overview: RgbImage, mpp: float) -> Mask:
     """
     density = _density(overview, mpp)
     candidates = _darker_than_glass(density)
-    ink = _ink(density, candidates, mpp)
-    tissue = _shaped(candidates & ~ink, mpp)
+    candidates &= ~_ink_pieces(candidates, density)
+    tissue = _shaped(candidates, mpp)
     tissue &= ~_grey_pieces(tissue, density)
-    tissue &= ~_ink_shadows(tissue, ink, mpp)
     return _filled(_large(tissue, SMALLEST_UM2 / mpp**2))
 
 
@@ -78,82 +76,63 @@ def _darker_than_glass(density: Densities) -> Mask:
 
 
 def _threshold(values: NDArray[np.float32], least: float) -> float:
-    """`least`, or more where the glass itself is noisy; never above three times `least`."""
+    """`least`, or more where the glass itself is noisy; never above `_NOISIEST` times `least`."""
     glass = values[values < least]
     if not glass.size:
         return least
     middle = float(np.median(glass))
     spread = 1.4826 * float(np.median(np.abs(glass - middle)))
-    return float(np.clip(middle + _NOISE_FACTOR * spread, least, 3 * least))
+    return float(np.clip(middle + _NOISE_FACTOR * spread, least, _NOISIEST * least))
 
 
-def _ink(density: Densities, candidates: Mask, mpp: float) -> Mask:
-    """Pen marks: black anywhere, and pieces of one pure colour that lie on glass.
+def _ink_pieces(candidates: Mask, density: Densities) -> Mask:
+    """Pen marks that lie on the glass: pieces that are black, or of one pure colour and long.
 
-    Safranin O in a growth plate and Fast Green in bone can be as pure as ink, but there the rim
-    of the piece is tissue.
+    Judged piece by piece and never pixel by pixel: Safranin O in a growth plate and Fast Green
+    in bone are as pure as ink, but a section holds more than one colour. A stroke that runs into
+    tissue stays with it.
     """
     strongest, weakest = density.max(axis=2), density.min(axis=2)
     pure = (strongest > _INK_STRONGEST) & (strongest > _INK_RATIO * np.maximum(weakest, 0.02))
+    count, labels = cv2.connectedComponents(candidates.astype(np.uint8), connectivity=8)
     black = weakest > _BLACK
-    lying_on_glass = np.zeros_like(black)
-    for hue in range(3):
-        piece = pure & (density.argmax(axis=2) == hue) & ~black
-        lying_on_glass |= _on_glass(piece, candidates, mpp)
-    halo = _disc(_INK_HALO_UM / mpp)
-    marks = _large(black | lying_on_glass, _INK_SMALLEST_UM2 / mpp**2)
-    return _dilated(marks, halo) & _like_ink(density, marks, halo)
+    inks = [black, *(pure & ~black & (density.argmax(axis=2) == hue) for hue in _INK_HUES)]
+    ink = np.max([_shares(labels, count, candidates & kind) for kind in inks], axis=0)
+    strong = _shares(labels, count, candidates & (strongest > _INK_STRONG))
+    long = _elongation(candidates, labels, count) > _INK_ELONGATION
+    drops = (ink > _INK_SHARE) & (long | (strong > _INK_SHARE))
+    drops[0] = False
+    return np.asarray(drops[labels], np.bool_)
 
 
-def _on_glass(piece: Mask, candidates: Mask, mpp: float) -> Mask:
-    """The parts of `piece` whose rim is mostly glass."""
-    rest = candidates & ~_dilated(piece, _disc(_CLOSE_UM / mpp))
-    near_tissue = _dilated(rest, _disc(2 * _CLOSE_UM / mpp))
-    count, labels = cv2.connectedComponents(piece.astype(np.uint8), connectivity=8)
-    rim = piece & ~_eroded(piece, _disc(1))
-    rims = np.bincount(labels[rim], minlength=count)
-    free = np.bincount(labels[rim & ~near_tissue], minlength=count)
-    keeps = free >= _INK_ON_GLASS * np.maximum(rims, 1)
-    keeps[0] = False
-    return np.asarray(keeps[labels], np.bool_)
+def _shares(labels: NDArray[np.int32], count: int, chosen: Mask) -> NDArray[np.float64]:
+    """Of every labelled piece, the share of its pixels that are chosen."""
+    pixels = np.bincount(labels.ravel(), minlength=count)
+    return np.bincount(labels[chosen], minlength=count) / np.maximum(pixels, 1)
 
 
-def _like_ink(density: Densities, marks: Mask, halo: NDArray[np.uint8]) -> Mask:
-    """Marks, and the pale border of marks where it shows the same strongest channel."""
-    strongest = density.argmax(axis=2)
-    alike = np.zeros_like(marks)
-    for hue in range(3):
-        alike |= _dilated(marks & (strongest == hue), halo) & (strongest == hue)
-    return alike | marks
+def _elongation(mask: Mask, labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """Area of every piece over that of the largest disc inside it: 1 for a disc, 5 for a bar."""
+    inside = np.pad(mask, 1).astype(np.uint8)
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    radii = np.zeros(count)
+    np.maximum.at(radii, labels.ravel(), depth.ravel())
+    pixels = np.bincount(labels.ravel(), minlength=count)
+    return pixels / (np.pi * np.maximum(radii, 1) ** 2)
 
 
 def _shaped(tissue: Mask, mpp: float) -> Mask:
     """Without lines and specks: closed, opened, then grown back into what was there before."""
-    closed = _eroded(_dilated(tissue, _disc(_CLOSE_UM / mpp / 2)), _disc(_CLOSE_UM / mpp / 2))
+    closed = _eroded(_dilated(tissue, _disc(_CLOSE_UM / mpp)), _disc(_CLOSE_UM / mpp))
     core = _dilated(_eroded(closed, _disc(_OPEN_UM / mpp)), _disc(_OPEN_UM / mpp))
     return _dilated(core, _disc(_RECOVER_UM / mpp)) & closed
 
 
 def _grey_pieces(tissue: Mask, density: Densities) -> Mask:
     """Pieces that are grey for the most part: stained tissue always has a colour."""
-    mean, colour = density.mean(axis=2), np.ptp(density, axis=2)
-    grey = colour < _NEUTRAL * mean
+    grey = np.ptp(density, axis=2) < _NEUTRAL * density.mean(axis=2)
     count, labels = cv2.connectedComponents(tissue.astype(np.uint8), connectivity=8)
-    pixels = np.bincount(labels.ravel(), minlength=count)
-    greys = np.bincount(labels[grey], minlength=count)
-    drops = greys > _GREY_SHARE * np.maximum(pixels, 1)
-    drops[0] = False
-    return np.asarray(drops[labels], np.bool_)
-
-
-def _ink_shadows(tissue: Mask, ink: Mask, mpp: float) -> Mask:
-    """Pieces that run along ink: the blurred border of a stroke, never a section beside one."""
-    count, labels = cv2.connectedComponents(tissue.astype(np.uint8), connectivity=8)
-    rim = tissue & ~_eroded(tissue, _disc(1))
-    near_ink = _dilated(ink, _disc(_INK_HALO_UM / mpp))
-    rims = np.bincount(labels[rim], minlength=count)
-    beside = np.bincount(labels[rim & near_ink], minlength=count)
-    drops = beside > _SHADOW_SHARE * np.maximum(rims, 1)
+    drops = _shares(labels, count, tissue & grey) > _GREY_SHARE
     drops[0] = False
     return np.asarray(drops[labels], np.bool_)
 

@@ -23,6 +23,8 @@ from histoscore.vocabulary import LADDERS, Ladder
 if TYPE_CHECKING:
     from torch import nn
 
+NetworkName = Literal["coarse", "fine", "grader"]
+
 BUILT_IN = Path(__file__).parent / "bundles"
 """Bundles that come with the package."""
 
@@ -60,7 +62,7 @@ class ModelCard(Settings):
     orientation: str
     ladder: str
     tissues: tuple[str, ...]
-    networks: Mapping[Literal["coarse", "fine", "grader"], NetworkFile]
+    networks: Mapping[NetworkName, NetworkFile]
     calibration: Mapping[str, float] | None = None
     appearance: Mapping[str, tuple[float, float]] = Field(
         default_factory=dict, description="stain read-out → range the model was trained within"
@@ -112,7 +114,7 @@ class ModelBundle:
         text = json.dumps(self.details.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def load(self, network: Literal["coarse", "fine", "grader"]) -> nn.Module:
+    def load(self, network: NetworkName) -> nn.Module:
         """The network, ready to predict, its weights as float32."""
         from histoscore.models.networks import build_network, load_weights
 

@@ -124,9 +124,7 @@ def halved(scene: StoredScene) -> StoredScene:
     mean = cv2.resize(light, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
     levels = np.clip(-np.log10(np.maximum(mean, 1e-4)) / DYE_STEP + 0.5, 0, 255)
     labels = pixels[::2, ::2, 3:]
-    return StoredScene(
-        np.dstack([levels.astype(np.uint8), labels]), scene.grades, scene.mpp * 2
-    )
+    return StoredScene(np.dstack([levels.astype(np.uint8), labels]), scene.grades, scene.mpp * 2)
 
 
 def _anchors(pixels: UInt8) -> UInt8:
@@ -135,5 +133,3 @@ def _anchors(pixels: UInt8) -> UInt8:
     tissue = pixels[::step, ::step, 3]
     found = (tissue == Tissue.HYALINE) | (tissue == Tissue.CALCIFIED)
     return np.argwhere(found) * step
-
-

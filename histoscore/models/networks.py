@@ -145,8 +145,9 @@ def load_weights(network: nn.Module, path: Path) -> nn.Module:
         ModelError: the file is not safetensors, or belongs to another architecture.
     """
     try:
-        stored = {name: t.float() if t.is_floating_point() else t
-                  for name, t in load_file(path).items()}
+        stored = {
+            name: t.float() if t.is_floating_point() else t for name, t in load_file(path).items()
+        }
         network.load_state_dict(stored)
     except (SafetensorError, RuntimeError, OSError) as error:
         raise ModelError(f"{path}: these weights do not fit the network ({error})") from None

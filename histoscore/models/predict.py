@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,8 +14,9 @@ from torch import nn
 from histoscore.config import TileSettings
 from histoscore.errors import PredictionError
 from histoscore.geometry import Box, Mpp, Placement
+from histoscore.image.placed import box_around, seen_through
 from histoscore.image.tiles import blend_window, grid_over
-from histoscore.models.bundle import ModelBundle, NetworkSpec
+from histoscore.models.bundle import ModelBundle, NetworkName, NetworkSpec
 from histoscore.models.dataset import to_tensor
 from histoscore.models.networks import N_TISSUES, N_ZONES
 from histoscore.records import GradePrediction, Mask, SegmentationMap, Strip, TileGrid
@@ -31,21 +32,52 @@ Tick = Callable[[int, int], None]
 """Called with tiles done and tiles in all."""
 
 
-class Predictor:
-    """The three networks of a bundle on one device."""
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network beside what it is fed."""
 
-    def __init__(self, bundle: ModelBundle, device: str, tiles: TileSettings) -> None:
-        self.bundle, self.tiles = bundle, tiles
+    spec: NetworkSpec
+    module: nn.Module
+
+
+class Predictor:
+    """Coarse network, fine network and grader on one device."""
+
+    def __init__(
+        self, networks: Mapping[NetworkName, Network], device: str, tiles: TileSettings
+    ) -> None:
+        self.tiles = tiles
         self.device = _device(device)
-        self._networks: dict[str, nn.Module] = {
-            name: bundle.load(name).to(self.device, memory_format=torch.channels_last)
-            for name in ("coarse", "fine", "grader")
+        self._networks = networks
+        for network in networks.values():
+            network.module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @classmethod
+    def of(cls, bundle: ModelBundle, device: str, tiles: TileSettings) -> Predictor:
+        """The networks of a bundle. Raises ModelError where weights do not fit."""
+        networks = {
+            name: Network(entry.spec, bundle.load(name))
+            for name, entry in bundle.details.networks.items()
         }
+        return cls(networks, device, tiles)
 
     @property
     def engine(self) -> str:
         """Engine, device and precision, as tables and run.json record them."""
         return f"torch {self.device.type} float32"
+
+    @property
+    def strip_mpp(self) -> Mpp:
+        """Scale of the strips that the grader reads."""
+        return Mpp(self._spec("grader").mpp)
+
+    def facts(self) -> dict[str, str | int]:
+        """What it runs on, for run.json."""
+        return {
+            "device": str(self.device),
+            "engine": self.engine,
+            "engine_threads": torch.get_num_threads(),
+        }
 
     def coarse(self, slide: Slide, box: Box, tick: Tick | None = None) -> SegmentationMap:
         """Tissue and zones of a section at the coarse network's scale."""
@@ -61,17 +93,16 @@ class Predictor:
         coarse: SegmentationMap,
         wanted: Mask,
         tick: Tick | None = None,
-    ) -> tuple[SegmentationMap, int]:
+    ) -> SegmentationMap:
         """The map at the fine network's scale where `wanted` (on the coarse map) is true.
 
-        Around the tiles that were read the coarse map shows through. Returns the map of the
-        smallest box around `wanted`, and the number of tiles.
+        The map spans the smallest box around `wanted`; where no tile was read the coarse map
+        shows through.
         """
         spec = self._spec("fine")
         box = box_around(wanted, coarse.placement)
         grid = self._grid(slide, spec, wanted, coarse.placement, box)
-        fine = self._segment(slide, "fine", grid, box, coarse, tick)
-        return fine, len(grid)
+        return self._segment(slide, "fine", grid, box, coarse, tick)
 
     def grade(self, strips: Sequence[Strip]) -> tuple[GradePrediction, ...]:
         """Probabilities over the ladder for each compartment's strip.
@@ -83,7 +114,7 @@ class Predictor:
             return ()
         pixels, present, measures = collate_strips(strips, self._spec("grader"))
         with torch.inference_mode():
-            logits = self._networks["grader"](
+            logits = self._networks["grader"].module(
                 pixels.to(self.device), present.to(self.device), measures.to(self.device)
             )
         probabilities = _finite(logits.float().softmax(1).cpu().numpy().astype(np.float64))
@@ -93,8 +124,8 @@ class Predictor:
             for strip, row in zip(strips, probabilities, strict=True)
         )
 
-    def _spec(self, network: Literal["coarse", "fine", "grader"]) -> NetworkSpec:
-        return self.bundle.details.networks[network].spec
+    def _spec(self, network: NetworkName) -> NetworkSpec:
+        return self._networks[network].spec
 
     def _grid(
         self, slide: Slide, spec: NetworkSpec, mask: Mask, place: Placement, box: Box
@@ -106,7 +137,7 @@ class Predictor:
     def _segment(
         self,
         slide: Slide,
-        network: Literal["coarse", "fine"],
+        network: NetworkName,
         grid: TileGrid,
         box: Box,
         coarse: SegmentationMap | None,
@@ -137,19 +168,16 @@ class Predictor:
         coarse: SegmentationMap | None,
         context: NDArray[np.uint8] | None,
     ) -> NDArray[np.uint8]:
-        side = (grid.side_px, grid.side_px)
         tile = slide.read_at(box, grid.mpp)
-        if tile.shape[:2] != side:  # the grid is in whole level-0 pixels, the tile in its own
-            tile = np.asarray(cv2.resize(tile, side, interpolation=cv2.INTER_AREA), np.uint8)
         if coarse is None or context is None:
             return tile
-        place = Placement(box.x, box.y, grid.side_px0 / grid.side_px, grid.mpp)
-        return np.dstack([tile, resampled(context, coarse.placement, place, side)])
+        place = Placement(box.x, box.y, grid.mpp / slide.info.mpp, grid.mpp)
+        return np.dstack([tile, seen_through(context, coarse.placement, place, tile.shape)])
 
-    def _forward(self, network: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _forward(self, network: NetworkName, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, h, w, channels) → (n, 8 + 5, h, w) probabilities, both heads softmaxed."""
         with torch.inference_mode():
-            tissue, zones = self._networks[network](to_tensor(images).to(self.device))
+            tissue, zones = self._networks[network].module(to_tensor(images).to(self.device))
             both = torch.cat([tissue.float().softmax(1), zones.float().softmax(1)], 1)
         return _finite(both.cpu().numpy())
 
@@ -181,7 +209,7 @@ class _Blend:
         if around is not None and not read.all():
             both = np.concatenate([around.tissue, around.zones])
             for channel, values in zip(self.sum, both, strict=True):
-                shown = resampled(values, around.placement, place, self.weight.shape)
+                shown = seen_through(values, around.placement, place, self.weight.shape)
                 channel[~read] = shown[~read]
         self.sum.setflags(write=False)
         return SegmentationMap(self.sum[:N_TISSUES], self.sum[N_TISSUES:], place)
@@ -196,35 +224,6 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
         zones[Compartment.MFC.code] + zones[Compartment.LFC.code],
     ]
     return np.clip(np.dstack(channels) * 255 + 0.5, 0, 255).astype(np.uint8)
-
-
-def resampled(
-    layer: NDArray[np.generic], source: Placement, target: Placement, shape: tuple[int, ...]
-) -> NDArray[np.generic]:
-    """A map (rows, columns[, channels]) seen through another placement, linearly; 0 outside."""
-    scale = target.downsample / source.downsample
-    corner = source.from_slide(target.to_slide(np.zeros((1, 2))))[0]
-    matrix = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])
-    seen = cv2.warpAffine(
-        np.ascontiguousarray(layer),
-        matrix,
-        (shape[1], shape[0]),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-    )
-    return np.asarray(seen)
-
-
-def box_around(mask: Mask, place: Placement) -> Box:
-    """The smallest level-0 box that holds every true pixel of a mask with at least one."""
-    rows, columns = np.nonzero(mask)
-    left, top = columns.min(), rows.min()
-    d = place.downsample
-    return Box(
-        int(place.x + left * d),
-        int(place.y + top * d),
-        int((columns.max() + 1 - left) * d) + 1,
-        int((rows.max() + 1 - top) * d) + 1,
-    )
 
 
 def collate_strips(

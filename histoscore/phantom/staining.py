@@ -52,8 +52,8 @@ def sample_batch(rng: np.random.Generator, appearance: str = "standard") -> Batc
         dyes.astype(np.float32),
         strength.astype(np.float32),
         background.astype(np.float32),
-        blur=rng.uniform(0.35, 0.7) * (1.8 if shifted else 1),
-        grain=rng.uniform(0.6, 1.3),
+        blur=rng.uniform(0.5, 0.8) * (1.8 if shifted else 1),
+        grain=rng.uniform(0.4, 0.9),
         gamma=float(np.exp(rng.normal(0, 0.05 if not shifted else 0.18))),
     )
 

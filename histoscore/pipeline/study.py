@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from histoscore.config import ScoreConfig
 from histoscore.errors import RunMismatchError, UsageError
-from histoscore.files import sweep_leftovers
+from histoscore.files import sha256_of, sweep_leftovers
 from histoscore.pipeline.planning import Planned, fingerprints, needs_work, plan_slides
 from histoscore.pipeline.progress import Reporter, Silence
 from histoscore.pipeline.report import RunSummary, rebuild
 from histoscore.pipeline.supervisor import Supervisor
 from histoscore.pipeline.worker import LOG_NAME, WorkerPlan
-from histoscore.records import SlideJob
+from histoscore.records import SlideJob, SlideResult
 from histoscore.runs.audit import now
 from histoscore.runs.folder import RunFolder
 from histoscore.runs.lock import LOCK_NAME, RunLock
 from histoscore.runs.provenance import ModelFacts, RunRecord, begin_record, differences
+from histoscore.runs.verify import COMMITTED, sealed_results
 from histoscore.study import Study, read_study
 
 SLIDE_SCORER = "histoscore.pipeline.slide:SlideScorer"
@@ -81,9 +82,9 @@ def model_facts(name: str) -> ModelFacts:
     bundle = find_bundle(name)
     return ModelFacts(
         name=bundle.name,
-        sha256=bundle.sha256,
+        sha256=bundle.weights_hash,
         validated_on_real_tissue=bundle.validated_on_real_tissue,
-        banner=bundle.banner,
+        banner=bundle.banner or "",
         ladder=bundle.ladder.name,
     )
 
@@ -160,10 +161,9 @@ def _carry_out(
     config: ScoreConfig,
     reporter: Reporter,
 ) -> RunSummary:
-    for planned in plan:
-        if planned.settled and run.committed(planned.job.key) != planned.settled:
-            run.commit(planned.job.key, planned.settled)
+    _settle(run, plan)
     jobs = [planned.job for planned in plan if needs_work(planned, run)]
+    _seal_finished(run, {planned.job.key for planned in plan} - {job.key for job in jobs})
     reporter.begin(len(plan), len(plan) - len(jobs))
     try:
         with Supervisor(WorkerPlan(scorer, config, run), _Chronicle(run, reporter)) as supervisor:
@@ -173,6 +173,36 @@ def _carry_out(
     except KeyboardInterrupt:
         run.trail.append("run interrupted")
         raise
+
+
+def _settle(run: RunFolder, plan: Sequence[Planned]) -> None:
+    """Commit what needs no worker: excluded, doubled, unreadable slides."""
+    for planned in plan:
+        if planned.settled and run.committed(planned.job.key) != planned.settled:
+            run.commit(planned.job.key, planned.settled)
+
+
+def _seal_finished(run: RunFolder, keys: Iterable[str]) -> None:
+    """Seal what an earlier call committed and had no time to put into the trail."""
+    sealed = sealed_results(run)
+    for key in sorted(keys):
+        path = run.result_path(key)
+        known, _ = sealed.get(path.relative_to(run.path).as_posix(), (None, 0))
+        result = run.committed(key)
+        if result is not None and known != sha256_of(path):
+            _seal(run, key, result)
+
+
+def _seal(run: RunFolder, key: str, result: SlideResult) -> None:
+    """Put a committed result and the hash of its file into the audit trail."""
+    path = run.result_path(key)
+    run.trail.append(
+        COMMITTED,
+        slide=result.slide,
+        status=result.status.value,
+        reason=result.reason,
+        files={path.relative_to(run.path).as_posix(): sha256_of(path)},
+    )
 
 
 class _Chronicle:
@@ -195,13 +225,7 @@ class _Chronicle:
             raise RunMismatchError(
                 f"{self._run.result_path(job.key)}: was changed or removed while the run went on"
             )
-        self._run.trail.append(
-            "slide committed",
-            slide=result.slide,
-            status=result.status.value,
-            reason=result.reason,
-            key=job.key,
-        )
+        _seal(self._run, job.key, result)
         self._reporter.slide(result)
 
     def worker_lost(self, job: SlideJob, reason: str) -> None:

@@ -6,6 +6,7 @@ dies too, the slide is `failed` with the reason and the next slide goes on.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 from collections.abc import Iterable, Mapping
@@ -57,13 +58,10 @@ class Worker:
         self._process.start()
         far_end.close()
 
-    def send(self, job: SlideJob) -> bool:
-        """Hand over a slide; False where the worker is gone."""
-        try:
+    def send(self, job: SlideJob) -> None:
+        """Hand over a slide; that the worker is gone shows when it is listened to."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._pipe.send(job)
-        except (BrokenPipeError, ConnectionResetError):
-            return False
-        return True
 
     def listen(self, deadline: float) -> Message | Lost | None:
         """The next message, the worker's end, or None at the deadline (of time.monotonic)."""

@@ -12,6 +12,8 @@ from histoscore.runs.folder import Committed, RunFolder
 
 SEALED = "tables written"
 """The event that names the hash of every table at the time it was made."""
+COMMITTED = "slide committed"
+"""The event that names the hash of a slide's result at the time it was committed."""
 
 
 def verify(folder: Path) -> list[str]:
@@ -25,8 +27,7 @@ def verify(folder: Path) -> list[str]:
         run.record()
     except RunMismatchError as error:
         return [str(error)]
-    problems = _sums(run) + run.trail.problems()
-    return problems or _results(run) + _seals(run)
+    return _sums(run) + run.trail.problems() or _results(run) or _seals(run)
 
 
 def _sums(run: RunFolder) -> list[str]:
@@ -65,11 +66,24 @@ def _results(run: RunFolder) -> list[str]:
 
 
 def _seals(run: RunFolder) -> list[str]:
-    sealed = run.trail.last(SEALED)
-    if sealed is None:
+    tables = run.trail.last(SEALED)
+    if tables is None:
         return ["events.jsonl: no event seals the tables"]
+    sealed = sealed_results(run) | {
+        name: (sha256, tables.number) for name, sha256 in tables.details["files"].items()
+    }
     return [
-        f"{name}: is not the table that was sealed by event {sealed.number}"
-        for name, sha256 in sealed.details["files"].items()
+        f"{name}: is not the file that was sealed by event {number}"
+        for name, (sha256, number) in sealed.items()
         if not (run.path / name).is_file() or sha256_of(run.path / name) != sha256
     ]
+
+
+def sealed_results(run: RunFolder) -> dict[str, tuple[str, int]]:
+    """The committed results in the audit trail: relative path → newest hash, event's number."""
+    return {
+        name: (sha256, event.number)
+        for event in run.trail.events()
+        if event.what == COMMITTED
+        for name, sha256 in event.details["files"].items()
+    }

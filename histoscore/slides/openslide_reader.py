@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from threading import Lock
 
 import numpy as np
 import openslide
 
 from histoscore.config import LimitSettings
-from histoscore.errors import DamagedSlideError, UnsupportedSlideError
+from histoscore.errors import DamagedSlideError, SlideError, UnsupportedSlideError
 from histoscore.records import RgbImage, SlideInfo
 from histoscore.slides.base import LevelledSlide, check_level_size, level_scales, levels_of
 from histoscore.slides.colour import on_white
@@ -20,6 +20,11 @@ from histoscore.slides.mpp import (
     resolve_pixel_size,
     size_from_resolution,
 )
+
+_MISSING = re.compile(r"(?:Couldn't|Could not|Can't) open (.+?): No such file")
+_SHORT = re.compile(r"short read|end of file", re.IGNORECASE)
+_UNSUPPORTED = re.compile(r"unsupported|not supported|JPEG XR", re.IGNORECASE)
+"""OpenSlide's reasons come as text only."""
 
 _UM_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0}
 
@@ -99,18 +104,24 @@ def _opened(path: Path) -> openslide.OpenSlide:
     try:
         return openslide.OpenSlide(path)
     except openslide.OpenSlideUnsupportedFormatError:
-        raise UnsupportedSlideError(
-            "unsupported: a slide that OpenSlide does not read; export it as SVS or OME-TIFF"
-        ) from None
+        raise refused_opening("unsupported file") from None
     except openslide.OpenSlideError as error:
-        raise DamagedSlideError(_why_not_opened(str(error))) from None
+        raise refused_opening(str(error)) from None
 
 
-def _why_not_opened(text: str) -> str:
-    missing = re.search(r"(?:Couldn't|Could not|Can't) open (.+?)(?:: No such file.*)?$", text)
-    if missing and "No such file" in text:
-        return f"companion files missing: {Path(missing.group(1)).name}"
-    return f"damaged: OpenSlide cannot open it ({text})"
+def refused_opening(text: str) -> SlideError:
+    """The error for what OpenSlide said when it would not open a slide that it had recognised."""
+    missing = _MISSING.search(text)
+    if missing:
+        return DamagedSlideError(f"companion files missing: {PurePath(missing.group(1)).name}")
+    if _SHORT.search(text):
+        return DamagedSlideError("truncated (short read)")
+    if _UNSUPPORTED.search(text):
+        return UnsupportedSlideError(
+            f"unsupported: OpenSlide does not read it ({text}); "
+            "export it from the scanner's software as SVS, or as tiled or OME-TIFF"
+        )
+    return DamagedSlideError(f"damaged: OpenSlide cannot open it ({text})")
 
 
 def _declared_size(properties: dict[str, str]) -> DeclaredSize | None:

@@ -76,17 +76,15 @@ class _Walk:
         self.seen: set[int] = set()
 
     def directories(self) -> Iterator[Directory]:
-        waiting = [self._offset_at(self.dialect.first_at)]
-        while waiting:
-            position = waiting.pop()
-            if position == 0:
-                continue
+        position = self._offset_at(self.dialect.first_at)
+        while position:
             self._claim(position)
             tags, following = self._directory(position)
-            children = tags.pop(_SUB_DIRECTORIES, np.empty(0, np.uint64))
-            # A sub-directory list has no chain of its own in slides: each offset is one picture.
-            waiting += [following, *(int(child) for child in children if child not in self.seen)]
+            # Sub-directories are all listed; what comes after each is of no account.
+            for child in filter(None, tags.pop(_SUB_DIRECTORIES, ())):
+                yield self._directory(int(child))[0]
             yield tags
+            position = following
 
     def _claim(self, position: int) -> None:
         if position >= self.size:

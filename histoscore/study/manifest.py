@@ -74,8 +74,6 @@ def _parse(sheet: Sheet, folder: Path) -> tuple[list[StudyRow], list[str]]:
     problems += missing_columns(sheet, REQUIRED) + misspelt_columns(sheet, REQUIRED, OPTIONAL)
     if not sheet.rows:
         problems.append("row 2: there are no slides under the header")
-    if any(name not in sheet.columns for name in REQUIRED):
-        return [], problems
     rows = []
     for line in sheet.rows:
         row, wrong = parse_row(line, folder)

@@ -82,11 +82,13 @@ def parse_row(line: SheetRow, folder: Path) -> tuple[StudyRow | None, list[str]]
     fields: dict[str, Any] = {}
     problems = []
     for name, read in _READERS.items():
+        if name in REQUIRED and name not in line.cells:
+            continue  # the header's problem, told once
         try:
             fields[name] = read(line.cells.get(name, ""))
         except ValueError as error:
             problems.append(f"row {line.number}, {name}: {error}")
-    if problems:
+    if problems or any(name not in fields for name in REQUIRED):
         return None, problems
     extra = {name: cell for name, cell in line.cells.items() if name not in COLUMNS}
     path = find_file(folder, fields["slide"])

@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from histoscore.config import ScoreConfig
-from histoscore.errors import DamagedSlideError, EnvironmentStopError, ModelError
+from histoscore.errors import DamagedSlideError, EnvironmentStopError, ModelError, NotASlideError
 from histoscore.files import sha256_of, write_atomic
 from histoscore.pipeline.messages import ReportTiles
 from histoscore.records import CompartmentResult, SectionResult, SlideJob, SlideResult
@@ -48,7 +48,7 @@ def write_study(folder: Path, slides: Mapping[str, str], columns: str = "") -> P
 def times_scored(folder: Path) -> dict[str, int]:
     """How often each slide was begun."""
     log = folder / "begun.txt"
-    names = log.read_text().split() if log.exists() else []
+    names = log.read_text().splitlines() if log.exists() else []
     return {name: names.count(name) for name in names}
 
 
@@ -65,6 +65,8 @@ class FakeScorer:
         path = job.row.path
         with (path.parent / "begun.txt").open("a") as log:
             log.write(f"{path.name}\n")
+        if not path.stat().st_size:
+            raise NotASlideError("empty file")
         word, argument = path.read_text().split("\n")[0].split(" ", 1)
         self._draw(job)
         _act(word, argument, path.with_suffix(".once"))

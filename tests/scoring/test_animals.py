@@ -169,7 +169,9 @@ def test_contralateral_knees_are_not_averaged_in() -> None:
 
 
 def test_order_of_sections_changes_no_digit() -> None:
-    sections = [{MFC: (grade, grade * 1e4 / 3 + 0.1)} for grade in (0.5, 1.0, 6.0, 3.0)]
+    sections: list[Section] = [
+        {MFC: (grade, grade * 1e4 / 3 + 0.1)} for grade in (0.5, 1.0, 6.0, 3.0)
+    ]
     found = {
         tuple(
             getattr(region_of(score_animals(knee(*order)), Region.MFC), name) for name in MEASURES

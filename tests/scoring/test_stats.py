@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ def animal(
 
 
 def study(
-    groups: dict[str, Sequence[float | None]], timepoint: str | None = None
+    groups: Mapping[str, Sequence[float | None]], timepoint: str | None = None
 ) -> list[AnimalScore]:
     return [
         animal(f"{group}{number}", group, value, timepoint=timepoint)
@@ -168,7 +168,7 @@ def test_animals_of_such_groups_survive_from_the_sheet_to_the_statistics(tmp_pat
     values = {"None": SHAM, "NA": VEHICLE}
     lines = ["slide,animal,group"]
     for group, grades in values.items():
-        lines += [f"{group}{n}.svs,00{n}{group[0]},{group}" for n in range(len(grades))]
+        lines += [f"{group}{n}.svs,00{n}{group[-1]},{group}" for n in range(len(grades))]
     (tmp_path / "study.csv").write_text("\n".join(lines) + "\n")
     sheet = read_study(tmp_path / "study.csv", allow_missing=True)
     grades = [grade for group in sheet.groups for grade in values[group]]

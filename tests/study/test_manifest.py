@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from histoscore.errors import ManifestError
-from histoscore.study import Study, read_study
+from histoscore.study import Study, StudyRow, read_study
 from histoscore.vocabulary import Knee, Side
 
 
@@ -58,6 +58,12 @@ def test_full_row_is_read_into_types(folder: Path) -> None:
     assert (row.exclude, row.exclude_reason) == (True, "torn")
     assert row.extra == {"cage": "C7"}
     assert study.notes == ("columns carried through: cage",)
+
+
+def test_row_survives_the_way_to_the_worker_as_json(folder: Path) -> None:
+    text = "slide,animal,side,mpp,sections,cage\na.svs,M1,R,0.4711,2;1,C7\n"
+    (row,) = study_of(folder, text).rows
+    assert StudyRow.model_validate_json(row.model_dump_json()) == row
 
 
 def test_blank_optional_cells_are_missing_not_zero(folder: Path) -> None:
@@ -193,7 +199,8 @@ def test_one_knee_cannot_be_index_and_contralateral(folder: Path) -> None:
 
 
 def test_slide_of_two_animals_is_refused_however_it_is_written(folder: Path) -> None:
-    message = refusal_of(folder, f"slide,animal\na.svs,M1\n{folder}/./a.svs,M2\n")
+    (folder / "link.svs").symlink_to(folder / "a.svs")
+    message = refusal_of(folder, "slide,animal\na.svs,M1\nlink.svs,M2\n")
     assert "rows 2 and 3: the slide" in message
     assert "given to the animals M1 and M2" in message
 
@@ -232,6 +239,13 @@ def test_misspelt_columns_get_a_suggestion(folder: Path) -> None:
     assert "the column animal is missing; did you mean animal_id?" in message
     assert "unknown column 'exlude'; did you mean exclude?" in message
     assert "cage" not in message
+
+
+def test_missing_column_does_not_hide_what_else_is_wrong(folder: Path) -> None:
+    message = refusal_of(folder, "slide,knee\na.svs,both\nftp://x/b.svs,\n")
+    assert "3 problems" in message
+    for expected in ("column animal is missing", "row 2, knee:", "row 3, slide:"):
+        assert expected in message
 
 
 @pytest.mark.parametrize(("column", "wanted"), [("filename", "slide"), ("mouse", "animal")])

@@ -119,7 +119,7 @@ _CELL = st.text(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cells=st.lists(st.tuples(_CELL, _CELL), min_size=1, max_size=5),
     delimiter=st.sampled_from(",;\t"),

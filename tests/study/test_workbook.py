@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
+import xlsxwriter
 
 from histoscore.errors import ManifestError
 from histoscore.study import read_study
 from histoscore.study.sheet import Sheet, read_sheet
 
 
-def workbook(folder: Path, rows: list[list[Any]]) -> Path:
+def workbook(folder: Path, rows: Sequence[Sequence[Any]]) -> Path:
     book = openpyxl.Workbook()
     for row in rows:
         book.active.append(row)
@@ -24,7 +26,7 @@ def workbook(folder: Path, rows: list[list[Any]]) -> Path:
     return path
 
 
-def sheet_of(folder: Path, rows: list[list[Any]]) -> Sheet:
+def sheet_of(folder: Path, rows: Sequence[Sequence[Any]]) -> Sheet:
     return read_sheet(workbook(folder, rows), ("slide", "animal"), ids=("slide", "animal"))
 
 
@@ -45,7 +47,10 @@ def test_zeros_that_the_format_shows_are_kept(tmp_path: Path) -> None:
 
 
 def test_id_that_excel_turned_into_a_date_is_a_problem(tmp_path: Path) -> None:
-    rows = [["slide", "animal", "born"], ["a.svs", datetime(2024, 3, 1), datetime(2024, 3, 1)]]
+    rows: list[list[Any]] = [
+        ["slide", "animal", "born"],
+        ["a.svs", datetime(2024, 3, 1), datetime(2024, 3, 1)],
+    ]
     sheet = sheet_of(tmp_path, rows)
     assert sheet.problems == (
         "row 2, animal: holds the date 2024-03-01; format the column as text and type it again",
@@ -56,6 +61,19 @@ def test_id_that_excel_turned_into_a_date_is_a_problem(tmp_path: Path) -> None:
 def test_formula_without_a_stored_value_is_a_problem(tmp_path: Path) -> None:
     sheet = sheet_of(tmp_path, [["slide", "animal"], ["a.svs", '="M"&1']])
     assert "row 2, animal: a formula without a stored value" in sheet.problems[0]
+
+
+def test_stored_value_of_a_formula_is_read_and_stated(tmp_path: Path) -> None:
+    path = tmp_path / "study.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["slide", "animal"])
+        sheet.write_formula(1, 0, '="a"&".svs"', value="a.svs")
+        sheet.write_string(1, 1, "=M1")
+    read = read_sheet(path, ("slide", "animal"))
+    assert read.rows[0].cells == {"slide": "a.svs", "animal": "=M1"}
+    assert read.problems == ()
+    assert read.notes == ("1 cells hold formulas; their stored values were read",)
 
 
 def test_error_cells_and_merged_cells_are_problems(tmp_path: Path) -> None:
@@ -84,7 +102,11 @@ def test_other_worksheets_and_hidden_rows_are_stated(tmp_path: Path) -> None:
 
 def test_study_reads_from_a_workbook(tmp_path: Path) -> None:
     (tmp_path / "a.svs").touch()
-    rows = [["Slide", "Animal", "mpp", "exclude"], ["a.svs", 12, 0.725, True], [None, None]]
+    rows: list[list[Any]] = [
+        ["Slide", "Animal", "mpp", "exclude"],
+        ["a.svs", 12, 0.725, True],
+        [None, None],
+    ]
     study = read_study(workbook(tmp_path, rows))
     assert [(row.animal, row.mpp, row.exclude) for row in study.rows] == [("12", 0.725, True)]
 

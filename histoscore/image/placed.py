@@ -1,0 +1,59 @@
+"""Arrays that lie on a slide: seen through another placement, grown, boxed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from histoscore.geometry import Box, Placement
+from histoscore.records import Mask
+
+
+def seen_through(
+    layer: NDArray[Any], source: Placement, target: Placement, shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """An array (rows, columns[, channels]) resampled linearly onto another placement; 0 outside.
+
+    Args:
+        layer: float32 or uint8, lying at `source`.
+        shape: rows and columns of the result, which lies at `target`.
+    """
+    scale = target.downsample / source.downsample
+    corner = source.from_slide(target.to_slide(np.zeros((1, 2))))[0]
+    matrix = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])
+    return np.asarray(
+        cv2.warpAffine(
+            np.ascontiguousarray(layer),
+            matrix,
+            (shape[1], shape[0]),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        )
+    )
+
+
+def mask_through(mask: Mask, source: Placement, target: Placement, shape: tuple[int, ...]) -> Mask:
+    """A mask on another placement, its border between the two scales' pixels smoothed."""
+    return seen_through(mask.astype(np.float32), source, target, shape) > 0.5
+
+
+def grown(mask: Mask, radius: float) -> Mask:
+    """The mask with a disc of `radius` pixels (at least one) around each of its pixels."""
+    size = 2 * max(1, round(radius)) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), disc) > 0)
+
+
+def box_around(mask: Mask, place: Placement) -> Box:
+    """The smallest level-0 box that holds every true pixel of a mask with at least one."""
+    rows, columns = np.nonzero(mask)
+    left, top = columns.min(), rows.min()
+    d = place.downsample
+    return Box(
+        int(place.x + left * d),
+        int(place.y + top * d),
+        int((columns.max() + 1 - left) * d) + 1,
+        int((rows.max() + 1 - top) * d) + 1,
+    )

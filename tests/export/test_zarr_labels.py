@@ -1,0 +1,137 @@
+"""OME-Zarr label stores: read back exactly, and believed only when whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from histoscore.errors import StoredResultError
+from histoscore.export.zarr_labels import MARKER, read_label_store, write_label_store
+from histoscore.geometry import Mpp, Placement
+from histoscore.records import LabelMap
+from histoscore.vocabulary import Tissue
+
+PLACEMENT = Placement(x=310.5, y=-20, downsample=2.5, mpp=Mpp(1.8))
+
+
+def label_map(rows: int = 530, columns: int = 1100) -> LabelMap:
+    generator = np.random.default_rng(7)
+    tissue = np.zeros((rows, columns), dtype=np.uint8)
+    tissue[: rows // 2, : columns // 3] = generator.integers(0, 8, (rows // 2, columns // 3))
+    return LabelMap(tissue, (tissue % 5).astype(np.uint8), PLACEMENT)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return write_label_store(tmp_path / "labels", label_map(), "slide-1_section-1")
+
+
+def attributes(store: Path, group: str) -> dict:
+    return json.loads((store / group / ".zattrs").read_text(encoding="utf-8"))
+
+
+def chunks_of(store: Path) -> list[Path]:
+    return sorted(p for p in store.rglob("*") if p.is_file() and p.name.isdigit())
+
+
+def test_it_reads_back_exactly(store: Path) -> None:
+    back = read_label_store(store)
+    assert np.array_equal(back.tissue, label_map().tissue)
+    assert np.array_equal(back.compartments, label_map().compartments)
+    assert back.placement == PLACEMENT
+
+
+def test_it_is_zarr_2_with_a_labels_group_that_names_the_images(store: Path) -> None:
+    assert json.loads((store / ".zgroup").read_text(encoding="utf-8")) == {"zarr_format": 2}
+    assert attributes(store, "labels")["labels"] == ["tissue", "compartments"]
+
+
+def test_scale_and_translation_are_in_micrometres(store: Path) -> None:
+    (image,) = attributes(store, "labels/tissue")["multiscales"]
+    assert image["version"] == "0.4"
+    assert [(a["name"], a["unit"]) for a in image["axes"]] == [
+        ("y", "micrometer"),
+        ("x", "micrometer"),
+    ]
+    scales = [d["coordinateTransformations"][0]["scale"] for d in image["datasets"]]
+    assert scales == [[1.8, 1.8], [3.6, 3.6], [7.2, 7.2], [14.4, 14.4]]
+    y, x = image["datasets"][0]["coordinateTransformations"][1]["translation"]
+    assert x == pytest.approx((310.5 + 0.75) * 0.72)
+    assert y == pytest.approx((-20 + 0.75) * 0.72)
+
+
+def test_classes_have_colours(store: Path) -> None:
+    label = attributes(store, "labels/tissue")["image-label"]
+    colors = {c["label-value"]: c["rgba"] for c in label["colors"]}
+    assert colors[Tissue.HYALINE] == [*Tissue.HYALINE.color, 255]
+    names = {p["label-value"]: p["class"] for p in label["properties"]}
+    assert names[Tissue.CALCIFIED] == "calcified cartilage"
+
+
+def test_smaller_levels_hold_no_class_that_was_not_there(store: Path) -> None:
+    import zarr
+
+    image = zarr.open_group(store, mode="r", zarr_format=2)["labels/tissue"]
+    assert [image[str(n)].shape for n in range(4)] == [
+        (530, 1100),
+        (265, 550),
+        (133, 275),
+        (67, 138),
+    ]
+    assert np.array_equal(image["1"][:], label_map().tissue[::2, ::2])
+
+
+def test_every_chunk_is_on_the_disk_even_an_empty_one(store: Path) -> None:
+    marker = json.loads((store / MARKER).read_text(encoding="utf-8"))
+    assert marker["chunks"] == len(chunks_of(store)) == 2 * (2 * 3 + 1 * 2 + 1 + 1)
+
+
+def test_a_missing_chunk_is_noticed(store: Path) -> None:
+    chunks_of(store)[-1].unlink()
+    with pytest.raises(StoredResultError, match="missing or changed; score the slide again"):
+        read_label_store(store)
+
+
+def test_a_truncated_chunk_is_noticed(store: Path) -> None:
+    chunk = chunks_of(store)[0]
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(StoredResultError, match="missing or changed"):
+        read_label_store(store)
+
+
+def test_a_store_without_its_marker_is_not_believed(store: Path) -> None:
+    (store / MARKER).unlink()
+    with pytest.raises(StoredResultError, match="was not finished"):
+        read_label_store(store)
+
+
+def test_no_store_is_not_an_empty_label_map(tmp_path: Path) -> None:
+    with pytest.raises(StoredResultError, match="was not finished"):
+        read_label_store(tmp_path / "nothing.zarr")
+
+
+def test_an_older_store_is_replaced(store: Path) -> None:
+    small = label_map(90, 70)
+    again = write_label_store(store.parent, small, "slide-1_section-1")
+    assert again == store
+    assert np.array_equal(read_label_store(again).tissue, small.tissue)
+
+
+def test_a_name_from_outside_stays_in_the_folder(tmp_path: Path) -> None:
+    store = write_label_store(tmp_path / "labels", label_map(60, 80), "../../etc/a b")
+    assert store.parent == tmp_path / "labels"
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(1, 700), st.integers(1, 700))
+def test_any_shape_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: int, columns: int
+) -> None:
+    labels = label_map(rows, columns)
+    store = write_label_store(tmp_path_factory.mktemp("any"), labels, "s")
+    assert np.array_equal(read_label_store(store).tissue, labels.tissue)

@@ -1,0 +1,33 @@
+"""Starting `histoscore` with the fake scorer as a program of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parents[1]
+QUICK = ("--set", "statistics.bootstrap=200", "--set", "statistics.permutations=1000")
+
+
+def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
+    """The program, running; standard output and error are pipes of text."""
+    python_path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "helpers.fake_cli", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": python_path, "PYTHONUTF8": "1"},
+        **options,
+    )
+
+
+def finish(*arguments: str | Path) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the program, run to its end."""
+    process = start(*arguments)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
