@@ -18,7 +18,7 @@ import numpy as np
 import zarr
 
 from histoscore.errors import StoredResultError
-from histoscore.files import make_folder, sha256_of, slug, write_json
+from histoscore.files import make_folder, sha256_of, write_json
 from histoscore.geometry import Mpp, Placement
 from histoscore.records import LabelArray, LabelMap
 from histoscore.vocabulary import Compartment, Tissue
@@ -38,16 +38,12 @@ _COMPARTMENT_COLORS = {
 }
 
 
-def write_label_store(folder: Path, labels: LabelMap, name: str) -> Path:
-    """Writes `<folder>/<name>.zarr`, in place of an older one of that name; returns its path.
+def write_label_store(store: Path, labels: LabelMap) -> Path:
+    """Writes the store, a folder, in place of an older one; returns its path.
 
-    The name is used as it is where it is a safe file name, else as its slug. A store that was
-    not finished has no marker, so that `read_label_store` refuses it.
+    A store that was not finished has no marker, so that `read_label_store` refuses it.
     """
-    safe = (
-        name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else slug(name)
-    )
-    store = make_folder(folder) / f"{safe}.zarr"
+    make_folder(store.parent)
     if store.exists():
         (store / MARKER).unlink(missing_ok=True)
         shutil.rmtree(store)

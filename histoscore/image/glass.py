@@ -52,7 +52,7 @@ def clear_glass(rgb: RgbImage) -> Background:
 
 def glass_colour(rgb: RgbImage) -> tuple[float, float, float]:
     """Mean R, G, B of the clear glass; paper white where the picture shows none."""
-    red, green, blue = 10 ** clear_glass(rgb).mean(axis=(0, 1))
+    red, green, blue = 10 ** clear_glass(rgb).mean(axis=(0, 1), dtype=np.float64)
     return float(red), float(green), float(blue)
 
 
@@ -104,12 +104,13 @@ def _near(intensities: NDArray[np.float32], surface: Background) -> NDArray[np.b
 
 
 def _is_all_around(glass: NDArray[np.bool_]) -> bool:
-    fields = (
+    fields = [
         field
         for band in np.array_split(glass, _FIELDS, axis=0)
         for field in np.array_split(band, _FIELDS, axis=1)
-    )
-    return sum(field.size > 0 and field.mean() >= _FIELD_SHARE for field in fields) >= _GLASS_FIELDS
+        if field.size
+    ]
+    return sum(bool(field.mean() >= _FIELD_SHARE) for field in fields) >= _GLASS_FIELDS
 
 
 def _quadratic(intensities: NDArray[np.float32], glass: NDArray[np.bool_]) -> Background:

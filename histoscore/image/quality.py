@@ -29,9 +29,9 @@ def focus(grey: Grey, mask: Mask | None = None) -> float:
     """Sharpness: detail in the finest octave over detail in the next, within `mask`.
 
     A ratio of standard deviations: without unit, independent of stain strength and exposure,
-    falling as a picture is blurred. About 1 for white noise's neighbours, 0.6–0.9 for sharp
-    tissue at the scale it was scanned at, below 0.5 when blurred; it depends on the scale read,
-    so compare pictures of one mpp only. 0 where there is no detail at all.
+    falling as a picture is blurred. It depends on the scale read, so compare pictures of one mpp
+    only: real sharp sections gave 0.7–0.75 at the scale they were scanned at and 1.0–1.4 at
+    4 µm/px; blurred by two pixels, 0.4. 0 where there is no detail at all.
     """
     picture = grey.astype(np.float32)
     fine, middle, coarse = (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from histoscore.config import SectionSettings
-from histoscore.errors import ManifestError, SlideError
+from histoscore.errors import SlideError
 from histoscore.geometry import Box, Placement, Um2
 from histoscore.records import Mask, Section
 
@@ -74,33 +75,25 @@ def find_sections(
     )
 
 
-def number_chosen(sections: tuple[Section, ...], choice: str | None) -> tuple[Section, ...]:
-    """The sections that the sheet's `sections` column names: `all` or blank, `first`, `1;3`.
+def chosen_sections(
+    sections: tuple[Section, ...], choice: Literal["all", "first"] | tuple[int, ...]
+) -> tuple[Section, ...]:
+    """The sections that a row of the study sheet asks for, by number.
 
     Raises:
-        ManifestError: the column says something else.
         SlideError: a section is named that was not found.
     """
-    wanted = (choice or "all").strip().lower()
-    if wanted in ("", "all"):
+    if choice == "all":
         return sections
-    if wanted == "first":
+    if choice == "first":
         return sections[:1]
-    numbers = _numbers(wanted)
-    missing = sorted(numbers - {section.number for section in sections})
+    missing = sorted(set(choice) - {section.number for section in sections})
     if missing:
         raise SlideError(
             f"the study sheet asks for section {', '.join(map(str, missing))}, "
             f"but {len(sections)} found; correct the sections column"
         )
-    return tuple(section for section in sections if section.number in numbers)
-
-
-def _numbers(text: str) -> set[int]:
-    parts = [part.strip() for part in text.replace(",", ";").split(";")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise ManifestError(f"sections: {text!r} is not all, first, or numbers such as 1;3")
-    return {int(part) for part in parts}
+    return tuple(section for section in sections if section.number in choice)
 
 
 def _joined(mask: Mask, gap_px: float) -> NDArray[np.int32]:
@@ -119,14 +112,12 @@ def _joined(mask: Mask, gap_px: float) -> NDArray[np.int32]:
 
 def _pieces(mask: Mask, labels: NDArray[np.int32]) -> list[_Piece]:
     rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return []
     groups = labels[rows, columns]
     order = np.argsort(groups, kind="stable")
-    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    return (
-        [_piece(rows[members], columns[members]) for members in np.split(order, starts[1:])]
-        if len(order)
-        else []
-    )
+    starts = np.flatnonzero(np.diff(groups[order])) + 1
+    return [_piece(rows[members], columns[members]) for members in np.split(order, starts)]
 
 
 def _piece(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> _Piece:

@@ -70,7 +70,8 @@ def blend_window(tile_px: int) -> NDArray[np.float32]:
     weight.
     """
     profile = np.sin(np.pi * (np.arange(tile_px) + 0.5) / tile_px) ** 2
-    return np.maximum(np.outer(profile, profile), _LEAST_WEIGHT).astype(np.float32)
+    weights = _LEAST_WEIGHT + (1 - _LEAST_WEIGHT) * np.outer(profile, profile)
+    return weights.astype(np.float32)
 
 
 def _axis(

@@ -94,7 +94,7 @@ def _ink_pieces(candidates: Mask, density: Densities) -> Mask:
     """
     strongest, weakest = density.max(axis=2), density.min(axis=2)
     pure = (strongest > _INK_STRONGEST) & (strongest > _INK_RATIO * np.maximum(weakest, 0.02))
-    count, labels = cv2.connectedComponents(candidates.astype(np.uint8), connectivity=8)
+    count, labels = _pieces(candidates)
     black = weakest > _BLACK
     inks = [black, *(pure & ~black & (density.argmax(axis=2) == hue) for hue in _INK_HUES)]
     ink = np.max([_shares(labels, count, candidates & kind) for kind in inks], axis=0)
@@ -103,6 +103,12 @@ def _ink_pieces(candidates: Mask, density: Densities) -> Mask:
     drops = (ink > _INK_SHARE) & (long | (strong > _INK_SHARE))
     drops[0] = False
     return np.asarray(drops[labels], np.bool_)
+
+
+def _pieces(mask: Mask) -> tuple[int, NDArray[np.int32]]:
+    """Number of labels, background 0 included, and the label of every pixel."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    return count, np.asarray(labels, np.int32)
 
 
 def _shares(labels: NDArray[np.int32], count: int, chosen: Mask) -> NDArray[np.float64]:
@@ -131,15 +137,15 @@ def _shaped(tissue: Mask, mpp: float) -> Mask:
 def _grey_pieces(tissue: Mask, density: Densities) -> Mask:
     """Pieces that are grey for the most part: stained tissue always has a colour."""
     grey = np.ptp(density, axis=2) < _NEUTRAL * density.mean(axis=2)
-    count, labels = cv2.connectedComponents(tissue.astype(np.uint8), connectivity=8)
+    count, labels = _pieces(tissue)
     drops = _shares(labels, count, tissue & grey) > _GREY_SHARE
     drops[0] = False
     return np.asarray(drops[labels], np.bool_)
 
 
 def _large(mask: Mask, least_pixels: float) -> Mask:
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    keeps = stats[:, cv2.CC_STAT_AREA] >= least_pixels
+    count, labels = _pieces(mask)
+    keeps = np.bincount(labels.ravel(), minlength=count) >= least_pixels
     keeps[0] = False
     return np.asarray(keeps[labels], np.bool_)
 

@@ -75,10 +75,10 @@ class TileSource:
         scene = self.scenes[pick]
         if rng.random() < self.focus and len(anchors[pick]):
             y, x = anchors[pick][rng.integers(len(anchors[pick]))]
-            center = (float(x), float(y)) + rng.normal(0, 0.18 * self.side_px, 2)
+            center = rng.normal((x, y), 0.18 * self.side_px)
         else:
             rows, columns = scene.pixels.shape[:2]
-            center = rng.uniform((0, 0), (columns, rows))
+            center = rng.uniform(0, (columns, rows))
         zoom = self.mpp / scene.mpp * float(np.exp(rng.uniform(-0.28, 0.28)))
         matrix = random_placement(tuple(center), self.side_px, zoom, rng)
         dyes = cut(scene.pixels[..., :3], matrix, self.side_px, cv2.INTER_LINEAR)

@@ -113,7 +113,10 @@ def build_tables(
         for row, result in zip(study.rows, results, strict=True)
         for score in compartment_scores(row, groups.get(row.animal, row.group), result)
     )
-    animals = score_animals(scores)
+    planned = [
+        row.model_copy(update={"group": groups.get(row.animal, row.group)}) for row in study.rows
+    ]
+    animals = score_animals(scores, planned)
     order = tuple(dict.fromkeys(groups.values())) or study.groups
     settings = record.config.statistics
     return StudyTables(

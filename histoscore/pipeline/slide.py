@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from histoscore.config import ScoreConfig
-from histoscore.export.features import to_features
+from histoscore.export.features import to_features, write_features
 from histoscore.export.overlays import draw_overlay, write_overlay
 from histoscore.export.zarr_labels import write_label_store
-from histoscore.geojson import Feature, write_features
+from histoscore.geojson import Feature
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.quality import section_readouts
-from histoscore.image.sections import find_sections, number_chosen
+from histoscore.image.sections import find_sections, chosen_sections
 from histoscore.image.stain import Rgb, safranin_positive, stain_readouts, white_point
 from histoscore.image.tissue import tissue_mask
 from histoscore.models.bundle import find_bundle
@@ -100,7 +100,7 @@ class SlideScorer:
                 self.config.sections,
             )
             tiles = _TileCount(report_tiles)
-            chosen = number_chosen(found, row.sections)
+            chosen = chosen_sections(found, row.sections)
             features: list[Feature] = []
             sections = tuple(
                 self._section(slide, overview, section, job, tiles, features) for section in chosen
@@ -150,10 +150,7 @@ class SlideScorer:
         if not reason:
             graded = self._graded(slide, section, job, overview.white, tiles)
             reason = "" if graded else NO_JOINT
-        if graded is None:
-            compartments = _withheld(reason)
-        else:
-            compartments = self._compartments(graded)
+        compartments = self._compartments(graded) if graded else _withheld(reason)
         status, reason = _section_status(compartments, reason)
         box = section.box
         result = SectionResult(

@@ -78,7 +78,7 @@ def test_the_white_point_is_that_of_the_glass() -> None:
 
 def test_without_any_glass_the_white_point_is_paper_white() -> None:
     picture = np.full((60, 90, 3), 120, np.uint8)
-    assert white_point(picture, np.ones((60, 90), bool)) == PAPER_WHITE
+    assert white_point(picture, np.ones((60, 90), bool)) == pytest.approx(PAPER_WHITE)
 
 
 def test_gaps_in_tissue_serve_where_the_mask_leaves_no_glass() -> None:

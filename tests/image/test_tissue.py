@@ -94,7 +94,7 @@ def test_strong_dyes_inside_a_section_are_no_ink() -> None:
 
 
 def test_a_hole_is_filled() -> None:
-    density, section = one_knee()
+    density, _ = one_knee()
     density[480:520, 690:730] = 0
     assert tissue_mask(draw.photographed(density), draw.MPP)[480:520, 690:730].all()
 
