@@ -92,7 +92,6 @@ class StatisticsSettings(Settings):
     permutations: int = Field(
         200_000, ge=1_000, description="drawn where groups are too large for the exact distribution"
     )
-    bootstrap: int = Field(2_000, ge=200)
     seed: int = 20_100
 
 
@@ -163,7 +162,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.constructor.ConstructorError(None, None, "aliases are not used here", mark)
         return super().compose_node(parent, index)
 

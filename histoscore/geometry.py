@@ -109,6 +109,18 @@ def polyline_length(points: Points) -> float:
     return float(np.hypot(*np.diff(points, axis=0).T).sum())
 
 
+def sampled_along(line: Points, values: Points, step: float) -> Points:
+    """`values` (n, k), given at the points of a line (n, 2), read off every `step` along it."""
+    length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    places = np.arange(0, length[-1], step)
+    return np.column_stack([np.interp(places, length, column) for column in values.T])
+
+
+def resampled(line: Points, step: float) -> Points:
+    """The same open line from its first point on, with points `step` apart along it (m, 2)."""
+    return sampled_along(line, line, step)
+
+
 def polygon_area(points: Points) -> float:
     """Area of a simple closed ring (n, 2), by the shoelace formula; never negative."""
     x, y = points.T

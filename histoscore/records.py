@@ -105,13 +105,11 @@ class Joint:
 
     Attributes:
         articular: (rows, columns) cartilage that faces the joint, growth plates left out.
-        compartments: (rows, columns) `Compartment.code` of bone and cartilage, 0 elsewhere.
+        compartments: (rows, columns) for every pixel the `Compartment.code` that lies nearest.
         placement: where both lie on the slide.
         up: unit vector (x, y) in the picture from tibia to femur.
-        split: level-0 (x, y) point through which the line between medial and lateral runs,
-            along `up`.
         medial_side: where the medial half lies when the femur is turned up.
-        medial_confidence: 0 (the picture does not tell) … 1; None when the sheet said so.
+        medial_confidence: 0 (the picture does not tell) … 1.
         found: compartments with cartilage.
         flags: what a person should know.
     """
@@ -120,7 +118,6 @@ class Joint:
     compartments: LabelArray
     placement: Placement
     up: tuple[float, float]
-    split: tuple[float, float]
     medial_side: MedialSide
     medial_source: Literal["sheet", "model"]
     medial_confidence: float

@@ -5,9 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from histoscore.image.joint import compartments_at
-from histoscore.image.placed import grown, mask_through
-from histoscore.records import Joint, LabelMap, Mask, SegmentationMap
+from histoscore.image.placed import grown, mask_through, nearest_through
+from histoscore.records import Joint, LabelArray, LabelMap, Mask, SegmentationMap
 from histoscore.vocabulary import Tissue
 
 REACH_UM = 30.0
@@ -28,19 +27,46 @@ def label_map(joint: Joint, fine: SegmentationMap) -> LabelMap:
     mistook, say) keeps its tissue label and belongs to no compartment.
     """
     tissue = fine.tissue.argmax(0).astype(np.uint8)
-    cartilage = (tissue == Tissue.HYALINE) | (tissue == Tissue.CALCIFIED)
     near = grown(joint.articular, REACH_UM / joint.placement.mpp)
-    mine = cartilage & mask_through(near, joint.placement, fine.placement, tissue.shape)
-    compartments = np.where(mine, compartments_at(joint, fine), 0).astype(np.uint8)
-    for code in range(1, int(compartments.max(initial=0)) + 1):
-        compartments[_specks(compartments == code, fine.placement.mpp)] = 0
+    near = mask_through(near, joint.placement, fine.placement, tissue.shape)
+    hyaline, calcified = ((tissue == t) & near for t in (Tissue.HYALINE, Tissue.CALCIFIED))
+    nearest = nearest_through(joint.compartments, joint.placement, fine.placement, tissue.shape)
+    compartments = _owners(hyaline, calcified, nearest)
+    compartments[_specks(compartments, fine.placement.mpp)] = 0
     for array in (tissue, compartments):
         array.setflags(write=False)
     return LabelMap(tissue, compartments, fine.placement)
 
 
-def _specks(mask: Mask, mpp: float) -> Mask:
-    count, names, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    small = stats[:, cv2.CC_STAT_AREA] * mpp**2 < MIN_PIECE_UM2
-    small[0] = False
-    return np.asarray(small[names]) if count > 1 else np.zeros_like(mask)
+def _owners(hyaline: Mask, calcified: Mask, nearest: LabelArray) -> LabelArray:
+    """Each pixel's compartment: calcified cartilage by place, hyaline by what it grows on.
+
+    Across a narrow joint space a surface lies nearer to the other bone's calcified layer than to
+    its own, so place alone would give it away. Pieces that hold several compartments' calcified
+    layers (surfaces that touch) are parted by place.
+    """
+    owner = np.where(hyaline | calcified, nearest, 0).astype(np.uint8)
+    cartilage = (hyaline | calcified).astype(np.uint8)
+    pieces = np.asarray(cv2.connectedComponents(cartilage, connectivity=4)[1], np.intp)
+    votes = np.zeros((int(pieces.max()) + 1, 5), np.int64)
+    np.add.at(votes, (pieces[calcified], nearest[calcified]), 1)
+    total = votes.sum(1)
+    winner = votes.argmax(1).astype(np.uint8)
+    # A stray pixel of another layer does not make a piece a shared one.
+    clear = (total > 0) & (votes.max(1) >= 0.98 * total)
+    decided = clear[pieces] & (hyaline | calcified)
+    owner[decided] = winner[pieces[decided]]
+    return owner
+
+
+def _specks(compartments: LabelArray, mpp: float) -> Mask:
+    """Pieces of a compartment too small to be cartilage."""
+    specks = np.zeros(compartments.shape, bool)
+    for code in range(1, int(compartments.max(initial=0)) + 1):
+        mask = (compartments == code).astype(np.uint8)
+        count, names, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        small = stats[:, cv2.CC_STAT_AREA] * mpp**2 < MIN_PIECE_UM2
+        small[0] = False
+        if count > 1:
+            specks |= small[names]
+    return specks

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, map_coordinates, median_filter
 
-from histoscore.geometry import Placement, Points, polyline_length
+from histoscore.geometry import Placement, Points, polyline_length, resampled
 from histoscore.records import LabelMap, Mask, Morphometry, Surface
 from histoscore.vocabulary import Compartment, Tissue
 
@@ -118,7 +118,7 @@ def _tidemark(
         return None
     position = u.min() + np.arange(len(border)) * STEP_UM * 2
     line = center + position[:, None] * along + border[:, None] * height
-    line = _resample(line, STEP_UM)
+    line = resampled(line, STEP_UM)
     tangent = np.gradient(_smoothed(line, 12), axis=0)
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
     normal = np.column_stack([-tangent[:, 1], tangent[:, 0]])
@@ -185,14 +185,9 @@ def _eroded(layers: _Layers) -> Mask:
 
 def _smooth_length(outer: Points) -> float:
     """Length of the surface with clefts closed, seen at 10 µm: pixel steps are not surface."""
-    return polyline_length(_smoothed(outer, 5)[:: int(10 / STEP_UM)])
+    inner = _smoothed(outer, 5)[:: int(10 / STEP_UM)][1:]
+    return polyline_length(np.vstack([outer[:1], inner, outer[-1:]]))
 
 
 def _smoothed(line: Points, sigma: float) -> Points:
     return np.column_stack([gaussian_filter1d(c, sigma, mode="nearest") for c in line.T])
-
-
-def _resample(line: Points, step: float) -> Points:
-    length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    fine = np.arange(0, length[-1], step)
-    return np.column_stack([np.interp(fine, length, c) for c in line.T])

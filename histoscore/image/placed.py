@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -13,9 +14,13 @@ from histoscore.records import Mask
 
 
 def seen_through(
-    layer: NDArray[Any], source: Placement, target: Placement, shape: tuple[int, ...]
+    layer: NDArray[Any],
+    source: Placement,
+    target: Placement,
+    shape: tuple[int, ...],
+    interpolation: int = cv2.INTER_LINEAR,
 ) -> NDArray[Any]:
-    """An array (rows, columns[, channels]) resampled linearly onto another placement; 0 outside.
+    """An array (rows, columns[, channels]) resampled onto another placement; 0 outside.
 
     Args:
         layer: float32 or uint8, lying at `source`.
@@ -29,7 +34,7 @@ def seen_through(
             np.ascontiguousarray(layer),
             matrix,
             (shape[1], shape[0]),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            flags=interpolation | cv2.WARP_INVERSE_MAP,
         )
     )
 
@@ -37,6 +42,13 @@ def seen_through(
 def mask_through(mask: Mask, source: Placement, target: Placement, shape: tuple[int, ...]) -> Mask:
     """A mask on another placement, its border between the two scales' pixels smoothed."""
     return seen_through(mask.astype(np.float32), source, target, shape) > 0.5
+
+
+def nearest_through(
+    codes: NDArray[np.uint8], source: Placement, target: Placement, shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """A map of codes on another placement: each pixel takes the nearest code."""
+    return np.asarray(seen_through(codes, source, target, shape, cv2.INTER_NEAREST))
 
 
 def grown(mask: Mask, radius: float) -> Mask:
@@ -49,11 +61,8 @@ def grown(mask: Mask, radius: float) -> Mask:
 def box_around(mask: Mask, place: Placement) -> Box:
     """The smallest level-0 box that holds every true pixel of a mask with at least one."""
     rows, columns = np.nonzero(mask)
-    left, top = columns.min(), rows.min()
     d = place.downsample
-    return Box(
-        int(place.x + left * d),
-        int(place.y + top * d),
-        int((columns.max() + 1 - left) * d) + 1,
-        int((rows.max() + 1 - top) * d) + 1,
-    )
+    left, top = math.floor(place.x + columns.min() * d), math.floor(place.y + rows.min() * d)
+    right = math.ceil(place.x + (columns.max() + 1) * d)
+    bottom = math.ceil(place.y + (rows.max() + 1) * d)
+    return Box(left, top, right - left, bottom - top)

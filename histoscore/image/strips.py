@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from histoscore.geometry import Box, Mpp, Placement, Points
+from histoscore.geometry import Box, Mpp, Placement, Points, resampled, sampled_along
 from histoscore.image.placed import mask_through
 from histoscore.records import LabelMap, RgbImage, Strip, Surface
 from histoscore.vocabulary import Compartment, Tissue
 
-ABOVE_PX, BELOW_PX = 80, 48
-"""Rows of a strip above and below the tidemark; together 128."""
+ABOVE_PX, BELOW_PX = 72, 24
+"""Rows of a strip above and below the tidemark; together a multiple of 32."""
 
 
 def strip_box(surface: Surface, downsample: float) -> Box:
@@ -58,7 +58,7 @@ def straighten(picture: NDArray[np.uint8], place: Placement, surface: Surface, m
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(0.0, 0.0, 0.0, 0.0),
     )
-    pixels = np.dstack([colour, layers])
+    pixels = np.dstack([colour, layers]).astype(np.uint8, copy=False)
     pixels.setflags(write=False)
     return Strip(surface.compartment, pixels, ABOVE_PX, mpp)
 
@@ -67,10 +67,8 @@ def _frame(surface: Surface, place: Placement, mpp: float) -> tuple[Points, Poin
     """Tidemark points `mpp` apart and outward unit normals, in pixels of the picture."""
     line = place.from_slide(surface.tidemark)
     toward = place.from_slide(surface.outer) - place.from_slide(surface.bone)
-    length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    fine = np.arange(0, length[-1], mpp / place.mpp)
-    line = np.column_stack([np.interp(fine, length, c) for c in line.T])
-    toward = np.column_stack([np.interp(fine, length, c) for c in toward.T])
+    step = mpp / place.mpp
+    line, toward = resampled(line, step), sampled_along(line, toward, step)
     smooth = np.column_stack([gaussian_filter1d(c, 12, mode="nearest") for c in line.T])
     tangent = np.gradient(smooth, axis=0)
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)

@@ -7,6 +7,8 @@ study); stain is never normalised per tile.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +38,7 @@ def random_colour(dyes: NDArray[np.uint8], rng: np.random.Generator) -> RgbImage
     return _camera(light * background.astype(np.float32), rng)
 
 
-def _camera(light: NDArray[np.float32], rng: np.random.Generator) -> RgbImage:
+def _camera(light: NDArray[np.floating[Any]], rng: np.random.Generator) -> RgbImage:
     """Tone curve, contrast, saturation, channel gain, focus, noise, JPEG."""
     light = 255 * np.clip(light / 255, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.16)))
     grey = light.mean(-1, keepdims=True)
@@ -46,16 +48,26 @@ def _camera(light: NDArray[np.float32], rng: np.random.Generator) -> RgbImage:
         light = light * rng.uniform(0.93, 1.07, 3).astype(np.float32)
     draw = rng.random()
     if draw < 0.55:
-        light = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.4, 1.3))
+        light = _blurred(light, rng.uniform(0.4, 1.3))
     elif draw < 0.75:
-        light = light + (light - cv2.GaussianBlur(light, (0, 0), 1.0)) * rng.uniform(0.2, 1.0)
+        light = light + (light - _blurred(light, 1.0)) * rng.uniform(0.2, 1.0)
     light = light + rng.normal(0, rng.uniform(0, 4), (*light.shape[:2], 1)).astype(np.float32)
     picture = np.clip(light + 0.5, 0, 255).astype(np.uint8)
     if rng.random() < 0.7:
         quality = int(rng.integers(35, 95))
-        _, coded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1]
+        picture = _through_jpeg(picture, quality)
     return np.ascontiguousarray(picture)
+
+
+def _blurred(light: NDArray[np.floating[Any]], sigma: float) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(light, (0, 0), sigma), np.float32)
+
+
+def _through_jpeg(picture: RgbImage, quality: int) -> RgbImage:
+    _, coded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    assert decoded is not None  # it was encoded just before
+    return np.asarray(decoded[..., ::-1], np.uint8)
 
 
 def random_placement(

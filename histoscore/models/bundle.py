@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
@@ -86,8 +86,12 @@ class ModelBundle:
 
     @property
     def card(self) -> str:
-        """The text for people, `MODEL_CARD.md`."""
-        return (self.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+        """The text for people, `MODEL_CARD.md`. Raises ModelError where it is missing."""
+        path = self.folder / "MODEL_CARD.md"
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
 
     @property
     def ladder(self) -> Ladder:
@@ -157,6 +161,9 @@ def _read(folder: Path) -> ModelBundle:
         raise ModelError(f"{path}: not a model card ({place}: {first['msg']})") from None
     if card.ladder not in LADDERS:
         raise ModelError(f"{path}: unknown ladder {card.ladder!r}; known: {', '.join(LADDERS)}")
+    missing = [name for name in get_args(NetworkName) if name not in card.networks]
+    if missing:
+        raise ModelError(f"{path}: the card lists no {', '.join(missing)} network")
     return ModelBundle(folder, card)
 
 

@@ -14,15 +14,12 @@ from histoscore.models.networks import save_weights
 from histoscore.models.predict import Network
 from histoscore.vocabulary import LADDERS, Tissue, format_rung
 
-APPEARANCE: Mapping[str, tuple[float, float]] = {}
-"""Stain read-outs of sections that the demonstration model may grade; see `docs/model.md`."""
-
-
 def write_bundle(
     folder: Path,
     name: str,
     networks: Mapping[NetworkName, Network],
     ladder: str,
+    appearance: Mapping[str, tuple[float, float]],
     training: Mapping[str, Any],
 ) -> Path:
     """A bundle that was trained on phantoms; returns its folder."""
@@ -39,7 +36,7 @@ def write_bundle(
         ladder=ladder,
         tissues=tuple(tissue.title for tissue in Tissue),
         networks=files,
-        appearance=APPEARANCE,
+        appearance=appearance,
         training=training,
         software={
             "histoscore": __version__,
@@ -62,6 +59,8 @@ def card_text(card: ModelCard) -> str:
         f"| `{entry.sha256[:16]}…` |"
         for role, entry in card.networks.items()
     )
+    no_calibration = "none: the tables leave `grade_low` and `grade_high` empty"
+    calibration = "yes" if card.calibration else no_calibration
     return f"""# Model `{card.name}`
 
 **A demonstration model.** It was trained on drawn phantoms only: {card.training["scenes"]} painted
@@ -74,7 +73,7 @@ path before it trains a model of its own. Not for research conclusions, not for 
 | species, stain, plane | {card.species}, {card.stain}, {card.orientation} |
 | ladder | {card.ladder}: {rungs} |
 | trained on | {card.training["data"]} ({card.training["scenes"]} sections) |
-| calibration | {"yes" if card.calibration else "none: the tables leave `grade_low` and `grade_high` empty"} |
+| calibration | {calibration} |
 | licence | {card.licence} |
 
 | network | encoder | µm/px | weights |

@@ -58,7 +58,7 @@ class TileSource:
                     ahead.append(pool.submit(self._batch, step + len(ahead), anchors))
                 yield ahead.pop(0).result()
 
-    def _batch(self, step: int, anchors: Sequence[UInt8]) -> Batch:
+    def _batch(self, step: int, anchors: Sequence[NDArray[np.intp]]) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         tiles = [self._tile(anchors, rng) for _ in range(self.batch)]
         images, tissue, zones = (np.stack(parts) for parts in zip(*tiles, strict=True))
@@ -69,7 +69,7 @@ class TileSource:
         )
 
     def _tile(
-        self, anchors: Sequence[UInt8], rng: np.random.Generator
+        self, anchors: Sequence[NDArray[np.intp]], rng: np.random.Generator
     ) -> tuple[UInt8, UInt8, UInt8]:
         pick = int(rng.integers(len(self.scenes)))
         scene = self.scenes[pick]
@@ -127,9 +127,9 @@ def halved(scene: StoredScene) -> StoredScene:
     return StoredScene(np.dstack([levels.astype(np.uint8), labels]), scene.grades, scene.mpp * 2)
 
 
-def _anchors(pixels: UInt8) -> UInt8:
+def _anchors(pixels: UInt8) -> NDArray[np.intp]:
     """(n, 2) rows and columns of some pixels of articular cartilage."""
     step = 8
     tissue = pixels[::step, ::step, 3]
     found = (tissue == Tissue.HYALINE) | (tissue == Tissue.CALCIFIED)
-    return np.argwhere(found) * step
+    return np.asarray(np.argwhere(found) * step, np.intp)

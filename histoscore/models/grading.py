@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from histoscore.errors import ModelError
 from histoscore.files import write_atomic
 from histoscore.geometry import Box, Mpp
 from histoscore.image.strips import ABOVE_PX
@@ -68,7 +69,7 @@ def cut_strips(predictor: Predictor, scene: StoredScene, seed: int, file: Path) 
         pixels[..., :3] = 255 - pixels[..., :3]
         strips[measures.compartment.value] = pixels
     store = io.BytesIO()
-    np.savez(store, **strips)
+    np.savez(store, allow_pickle=False, **strips)
     write_atomic(file, store.getvalue())
 
 
@@ -92,7 +93,17 @@ def train_grader(
     log: Path,
     report: Report,
 ) -> nn.Module:
-    """The grader with averaged weights, in evaluation mode; writes loss over steps to `log`."""
+    """The grader with averaged weights, in evaluation mode; writes loss over steps to `log`.
+
+    Raises:
+        ModelError: there are fewer strips than a batch takes.
+    """
+    if len(strips) < settings.batch:
+        raise ModelError(
+            f"the segmentation networks found {len(strips)} compartments in the scenes, and the "
+            f"grader learns from {settings.batch} at a time (grader.training.batch): train them "
+            "longer, or on more scenes, in another --out"
+        )
     steps = settings.epochs * (len(strips) // settings.batch)
     learner = Learner(network, settings, steps, device)
     progress = TrainingLog(log, steps, settings.batch, "strips", report)

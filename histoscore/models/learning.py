@@ -38,8 +38,8 @@ class Learner:
     def __init__(
         self, network: nn.Module, settings: LearningSettings, steps: int, device: torch.device
     ) -> None:
-        self.network = network.to(device, memory_format=torch.channels_last).train()
-        encoder = {id(p) for p in network.encoder.parameters()}  # type: ignore[operator,union-attr]
+        self.network = network.to(device).to(memory_format=torch.channels_last).train()
+        encoder = {id(p) for p in network.encoder.parameters()}  # type: ignore[union-attr]
         inside = [p for p in network.parameters() if id(p) in encoder]
         outside = [p for p in network.parameters() if id(p) not in encoder]
         rates = [settings.rate * settings.encoder_rate, settings.rate]
@@ -52,7 +52,7 @@ class Learner:
         )
         self._averaged = AveragedModel(
             self.network,
-            multi_avg_fn=get_ema_multi_avg_fn(settings.average),
+            multi_avg_fn=get_ema_multi_avg_fn(settings.average),  # type: ignore[no-untyped-call]
             use_buffers=True,
         )
 

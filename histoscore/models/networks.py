@@ -133,7 +133,7 @@ def load_imagenet(network: nn.Module) -> None:
     colour = weights["conv_stem.weight"]
     weights["conv_stem.weight"] = torch.zeros_like(stem)  # type: ignore[arg-type]
     weights["conv_stem.weight"][:, :3] = colour
-    result = encoder.load_state_dict(weights, strict=False)  # type: ignore[operator,union-attr]
+    result = encoder.load_state_dict(weights, strict=False)  # type: ignore[union-attr]
     if result.missing_keys:
         raise ModelError(f"the ImageNet weights lack {', '.join(result.missing_keys[:3])} …")
 

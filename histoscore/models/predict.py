@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,10 +22,10 @@ from histoscore.models.dataset import to_tensor
 from histoscore.models.networks import N_TISSUES, N_ZONES
 from histoscore.records import GradePrediction, Mask, SegmentationMap, Strip, TileGrid
 from histoscore.slides.base import Slide
-from histoscore.vocabulary import Compartment, Tissue
+from histoscore.vocabulary import Tissue
 
 CONTEXT_CHANNELS = 3
-"""What the fine network is told: articular cartilage, its look-alikes, femur."""
+"""What the fine network is told: articular cartilage, its look-alikes, nearness to the joint."""
 
 GONE_UM = 3.0
 
@@ -50,7 +51,7 @@ class Predictor:
         self.device = _device(device)
         self._networks = networks
         for network in networks.values():
-            network.module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.module.to(self.device).to(memory_format=torch.channels_last)
 
     @classmethod
     def of(cls, bundle: ModelBundle, device: str, tiles: TileSettings) -> Predictor:
@@ -82,9 +83,11 @@ class Predictor:
     def coarse(self, slide: Slide, box: Box, tick: Tick | None = None) -> SegmentationMap:
         """Tissue and zones of a section at the coarse network's scale."""
         spec = self._spec("coarse")
-        everywhere = Placement(box.x, box.y, 1.0, slide.info.mpp)
-        mask = np.ones((box.height, box.width), bool)
-        grid = self._grid(slide, spec, mask, everywhere, box)
+        downsample = spec.mpp / slide.info.mpp
+        everywhere = Placement(box.x, box.y, downsample, Mpp(spec.mpp))
+        # As coarse as the map: at full resolution a large section's mask would take gigabytes.
+        shape = (math.ceil(box.height / downsample), math.ceil(box.width / downsample))
+        grid = self._grid(slide, spec, np.ones(shape, bool), everywhere, box)
         return self._segment(slide, "coarse", grid, box, None, tick)
 
     def fine(
@@ -221,7 +224,7 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
     channels = [
         tissue[Tissue.HYALINE] + tissue[Tissue.CALCIFIED],
         tissue[Tissue.GROWTH_PLATE] + tissue[Tissue.MENISCUS],
-        zones[Compartment.MFC.code] + zones[Compartment.LFC.code],
+        1 - zones[0],
     ]
     return np.clip(np.dstack(channels) * 255 + 0.5, 0, 255).astype(np.uint8)
 

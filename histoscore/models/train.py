@@ -25,6 +25,7 @@ from histoscore.config import Settings, TileSettings, parse_settings, read_yaml
 from histoscore.errors import RunMismatchError
 from histoscore.files import json_text, make_folder, write_atomic
 from histoscore.geometry import Box, Mpp
+from histoscore.models.appearance import appearance_limits
 from histoscore.models.augment import random_colour
 from histoscore.models.bundle import NetworkName, NetworkSpec
 from histoscore.models.card import write_bundle
@@ -89,7 +90,12 @@ def train_from_config(path: Path, out: Path, report: Report = print) -> Path:
     grader = training.stage("grader", lambda network: training.learn_grader(network, coarse, fine))
     networks: dict[NetworkName, Network] = {"coarse": coarse, "fine": fine, "grader": grader}
     return write_bundle(
-        make_folder(out / config.name), config.name, networks, config.ladder, training.record()
+        make_folder(out / config.name),
+        config.name,
+        networks,
+        config.ladder,
+        appearance_limits(training.scenes()),
+        training.record(),
     )
 
 
@@ -135,7 +141,7 @@ class _Training:
         folder = make_folder(self.out / "scenes")
         missing = [s for s in self.seeds if not (folder / f"{s:05d}.json").exists()]
         draw = partial(store_scene, folder, mpp=self.config.scenes.mpp)
-        with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
+        with ProcessPoolExecutor(_cores(), get_context("spawn")) as pool:
             _counted(pool.map(draw, missing), len(missing), "scenes drawn", self.report)
 
     def stage(self, name: NetworkName, learn: Callable[[nn.Module], nn.Module]) -> Network:
@@ -151,11 +157,11 @@ class _Training:
         return Network(spec, load_weights(build_network(spec), file))
 
     def learn_coarse(self, network: nn.Module) -> nn.Module:
-        scenes = [halved(scene) for scene in self._scenes()]
+        scenes = [halved(scene) for scene in self.scenes()]
         return self._learn_segmentation(network, "coarse", scenes, [])
 
     def learn_fine(self, network: nn.Module, coarse: Network) -> nn.Module:
-        scenes = self._scenes()
+        scenes = self.scenes()
         predictor = self._predictor({"coarse": coarse})
         seen = (_seen_by_coarse(predictor, s, n) for n, s in zip(self.seeds, scenes, strict=True))
         priors = _counted(seen, len(scenes), "scenes seen by the coarse network", self.report)
@@ -167,7 +173,7 @@ class _Training:
         grader = Network(stage.network, network)
         predictor = self._predictor({"coarse": coarse, "fine": fine, "grader": grader})
         strips = []
-        scenes = self._scenes()
+        scenes = self.scenes()
         for number, (seed, scene) in enumerate(zip(self.seeds, scenes, strict=True), 1):
             file = folder / f"{seed:05d}.npz"
             if not file.exists():
@@ -208,7 +214,8 @@ class _Training:
             network, source, stage.training, self.device, self.out / f"{name}.csv", self.report
         )
 
-    def _scenes(self) -> list[StoredScene]:
+    def scenes(self) -> list[StoredScene]:
+        """The painted sections, mapped into memory."""
         return load_scenes(self.out / "scenes", self.seeds)
 
     def _predictor(self, networks: dict[NetworkName, Network]) -> Predictor:
@@ -223,6 +230,13 @@ def _seen_by_coarse(predictor: Predictor, scene: StoredScene, seed: int) -> NDAr
     slide = PictureInMemory(picture, Mpp(small.mpp))
     box = Box(0, 0, slide.info.width, slide.info.height)
     return context_channels(predictor.coarse(slide, box))
+
+
+def _cores() -> int:
+    """Processor cores that this process may use; not every system tells them from all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _counted(items: Iterable[Any], total: int, what: str, report: Report) -> list[Any]:

@@ -8,90 +8,19 @@ epiphyses within 4–6 mm.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
-from scipy.ndimage import gaussian_filter1d
 
-from histoscore.geometry import Points
+from histoscore.geometry import Points, resampled
+from histoscore.phantom.curves import Profile, normals, smoothed, through, wander
 from histoscore.phantom.lesions import Disease, Lesions, draw_lesions
+from histoscore.phantom.traits import Traits
 from histoscore.vocabulary import Compartment
 
 STEP_UM = 1.0
 """Distance between neighbouring points of a curve."""
-
-
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """What makes one animal's knee its own; all in µm. `sample_traits` says how they vary."""
-
-    plateau_medial: float
-    plateau_lateral: float
-    eminence: float
-    spine_medial: float
-    spine_lateral: float
-    concavity_medial: float
-    convexity_lateral: float
-    slope_lateral: float
-    condyle_medial: float
-    condyle_lateral: float
-    condyle_rise: float
-    notch: float
-    notch_height: float
-    gap: float
-    hyaline_tibia: float
-    hyaline_femur: float
-    calcified: float
-    epiphysis_tibia: float
-    epiphysis_femur: float
-    growth_plate: float
-    growth_plate_wave: float
-    meniscus_width: float
-    meniscus_height: float
-
-
-_TRAIT_RANGES: dict[str, tuple[float, float]] = {
-    "plateau_medial": (860, 1120),
-    "plateau_lateral": (800, 1040),
-    "eminence": (330, 480),
-    "spine_medial": (170, 290),
-    "spine_lateral": (90, 190),
-    "concavity_medial": (25, 75),
-    "convexity_lateral": (15, 60),
-    "slope_lateral": (10, 70),
-    "condyle_medial": (860, 1080),
-    "condyle_lateral": (740, 940),
-    "condyle_rise": (210, 340),
-    "notch": (300, 460),
-    "notch_height": (420, 640),
-    "gap": (8, 55),
-    "hyaline_tibia": (34, 54),
-    "hyaline_femur": (30, 46),
-    "calcified": (18, 55),
-    "epiphysis_tibia": (430, 640),
-    "epiphysis_femur": (640, 860),
-    "growth_plate": (70, 165),
-    "growth_plate_wave": (25, 90),
-    "meniscus_width": (300, 470),
-    "meniscus_height": (190, 330),
-}
-
-
-def sample_traits(rng: np.random.Generator) -> Traits:
-    """An animal's knee, drawn uniformly from the ranges of healthy adult mice."""
-    return Traits(**{name: rng.uniform(low, high) for name, (low, high) in _TRAIT_RANGES.items()})
-
-
-def vary(traits: Traits, rng: np.random.Generator, spread: float = 0.04) -> Traits:
-    """The same knee a few sections further on: every trait scattered by `spread` (relative)."""
-    changes = {
-        f.name: getattr(traits, f.name) * float(np.exp(rng.normal(0, spread)))
-        for f in fields(Traits)
-    }
-    return replace(traits, **changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +39,9 @@ class BoneEnd:
     tidemark: Points
     outward: Points
     is_femur: bool
-    plate_x: NDArray[np.float64]
-    plate_near: NDArray[np.float64]
-    plate_far: NDArray[np.float64]
+    plate_x: Profile
+    plate_near: Profile
+    plate_far: Profile
 
     def outline(self, shaft_y: float) -> Points:
         """Closed ring of the bone as far as `shaft_y`; the shaft narrows away from the joint."""
@@ -135,26 +64,31 @@ class CartilageBed:
     """The cartilage of one compartment, point by point along its tidemark.
 
     Attributes:
-        base: (n, 2) tidemark points, `STEP_UM` apart; outward: (n, 2) unit normals.
-        intact: hyaline thickness before disease (n,); hyaline: what is left of it (n,);
-        smooth: what is left with clefts closed (n,); calcified: thickness below (n,).
-        disease, lesions: the grade drawn, what it did here, and how much Safranin it took.
+        compartment: whose cartilage this is.
+        disease: the grade drawn.
+        base: (n, 2) tidemark points, `STEP_UM` apart.
+        outward: (n, 2) unit normals that point into the joint.
+        intact: (n,) hyaline thickness before disease, µm.
+        calcified: (n,) calcified thickness, µm.
+        lesions: what the disease did, and how much Safranin it took.
     """
 
     compartment: Compartment
     disease: Disease
     base: Points
     outward: Points
-    intact: NDArray[np.float64]
-    calcified: NDArray[np.float64]
+    intact: Profile
+    calcified: Profile
     lesions: Lesions
 
     @property
-    def hyaline(self) -> NDArray[np.float64]:
+    def hyaline(self) -> Profile:
+        """(n,) hyaline thickness that is left, µm."""
         return self.intact * self.lesions.remaining
 
     @property
-    def smooth(self) -> NDArray[np.float64]:
+    def smooth(self) -> Profile:
+        """(n,) the same with clefts and fibrillation closed, µm."""
         return self.intact * self.lesions.remaining_smooth
 
     def hyaline_ring(self) -> Points:
@@ -179,14 +113,9 @@ class Knee:
     tibia: BoneEnd
     beds: tuple[CartilageBed, ...]
 
-    @property
-    def split_x(self) -> float:
-        """Where medial meets lateral."""
-        return 0.0
-
 
 def build_knee(
-    traits: Traits, disease: dict[Compartment, Disease], rng: np.random.Generator
+    traits: Traits, disease: Mapping[Compartment, Disease], rng: np.random.Generator
 ) -> Knee:
     """A section of a knee with the given disease in each compartment."""
     tibia = _tibia(traits, rng)
@@ -264,7 +193,7 @@ def _clearance(femur: BoneEnd, tibia: BoneEnd, side: int) -> float:
     return float(np.nanmin(high - low))
 
 
-def _facing(bone: BoneEnd, x: float, pick: Callable[[NDArray[np.float64]], float]) -> float:
+def _facing(bone: BoneEnd, x: float, pick: Callable[[Profile], float]) -> float:
     """y of the bone's joint side at x; nan beyond the bone."""
     near = np.abs(bone.tidemark[:, 0] - x) < 3
     return pick(bone.tidemark[near, 1]) if near.any() else float("nan")
@@ -294,25 +223,25 @@ def _bone_end(
     rng: np.random.Generator,
 ) -> BoneEnd:
     points = np.array(knots, dtype=float) + rng.normal(0, 6, (len(knots), 2))
-    curve = _resample(_through(points), STEP_UM)
-    curve = np.column_stack([gaussian_filter1d(c, 28 / STEP_UM, mode="nearest") for c in curve.T])
-    curve = curve + _along(len(curve), 160, rng)[:, None] * [0.0, 2.5]
-    curve = _resample(curve, STEP_UM)
-    tangent = np.gradient(
-        np.column_stack([gaussian_filter1d(c, 12, mode="nearest") for c in curve.T]), axis=0
-    )
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    sign = -1.0 if not is_femur else 1.0
-    outward = sign * np.column_stack([-tangent[:, 1], tangent[:, 0]])
-    x = np.arange(curve[:, 0].min() - 400, curve[:, 0].max() + 400, 4.0)
-    wave = t.growth_plate_wave * (
-        0.7 * np.cos(2 * np.pi * x / rng.uniform(850, 1300) + rng.uniform(-0.6, 0.6))
-        + 0.45 * _along(len(x), 55, rng)
-    )
-    near = plate_y + wave + 3.0 * _along(len(x), 8, rng)
-    thickness = t.growth_plate * np.clip(1 + 0.18 * _along(len(x), 45, rng), 0.35, 2)
-    far = near + (-thickness if is_femur else thickness) + 5.0 * _along(len(x), 6, rng)
-    return BoneEnd(curve, outward, is_femur, x, near, far)
+    line = smoothed(resampled(through(points), STEP_UM), 28 / STEP_UM)
+    line = line + wander(len(line), 160, rng)[:, None] * [0.0, 2.5]
+    line = resampled(line, STEP_UM)
+    outward = normals(line, 12 / STEP_UM) * (1.0 if is_femur else -1.0)
+    x = np.arange(line[:, 0].min() - 400, line[:, 0].max() + 400, 4.0)
+    near, far = _growth_plate(x, plate_y, is_femur, t, rng)
+    return BoneEnd(line, outward, is_femur, x, near, far)
+
+
+def _growth_plate(
+    x: Profile, y: float, is_femur: bool, t: Traits, rng: np.random.Generator
+) -> tuple[Profile, Profile]:
+    """y of the growth plate's edges over x, a waving band around `y`: towards the joint, away."""
+    period, phase = rng.uniform(850, 1300), rng.uniform(-0.6, 0.6)
+    slow = 0.7 * np.cos(2 * np.pi * x / period + phase) + 0.45 * wander(len(x), 55, rng)
+    near = y + t.growth_plate_wave * slow + 3.0 * wander(len(x), 8, rng)
+    thickness = t.growth_plate * np.clip(1 + 0.18 * wander(len(x), 45, rng), 0.35, 2)
+    far = near + (-thickness if is_femur else thickness) + 5.0 * wander(len(x), 6, rng)
+    return near, far
 
 
 def _bed(
@@ -325,9 +254,9 @@ def _bed(
     peak = t.hyaline_femur if compartment.is_femoral else t.hyaline_tibia
     arch = 1.0 - 0.28 * (2 * u - 1) ** 2
     margin = np.clip(np.minimum(u, 1 - u) * n * STEP_UM / 130, 0, 1) ** 0.6
-    intact = peak * disease.thinning * arch * margin * (1 + 0.05 * _along(n, 90, rng))
-    pegs = np.clip(_along(n, 12, rng) - 1.2, 0, 2) * rng.uniform(3, 14)
-    calcified = t.calcified * margin * (1 + 0.22 * _along(n, 60, rng) + 0.10 * _along(n, 9, rng))
+    intact = peak * disease.thinning * arch * margin * (1 + 0.05 * wander(n, 90, rng))
+    pegs = np.clip(wander(n, 12, rng) - 1.2, 0, 2) * rng.uniform(3, 14)
+    calcified = t.calcified * margin * (1 + 0.22 * wander(n, 60, rng) + 0.10 * wander(n, 9, rng))
     calcified = np.clip(calcified + pegs * margin, 1.5 * margin, None)
     return CartilageBed(
         compartment,
@@ -359,24 +288,3 @@ def _extent(compartment: Compartment, bone: BoneEnd, t: Traits) -> tuple[int, in
     while stop < len(x) and inside[stop]:
         stop += 1
     return start, stop
-
-
-def _through(points: Points) -> Points:
-    """A smooth curve through knots, monotone between them (no overshoot)."""
-    chord = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    fine = np.linspace(0, chord[-1], int(chord[-1]))
-    return np.column_stack([PchipInterpolator(chord, c)(fine) for c in points.T])
-
-
-def _resample(points: Points, step: float) -> Points:
-    """The same line with points `step` apart."""
-    length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    fine = np.arange(0, length[-1], step)
-    return np.column_stack([np.interp(fine, length, c) for c in points.T])
-
-
-def _along(n: int, scale: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Smooth noise along a line of n points: mean about 0, standard deviation 1."""
-    noise = gaussian_filter1d(rng.normal(size=n + int(8 * scale)), scale, mode="wrap")
-    noise = noise[: len(noise)] / max(float(noise.std()), 1e-9)
-    return noise[int(4 * scale) : int(4 * scale) + n]

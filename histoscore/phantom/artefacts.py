@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from histoscore.phantom.raster import noise
-from histoscore.phantom.staining import RgbImage
+from histoscore.records import RgbImage
 
 _INKS = ((25, 40, 150), (20, 120, 60), (170, 30, 40), (25, 25, 30))
 
@@ -37,7 +37,7 @@ def add_pen_mark(picture: RgbImage, mpp: float, rng: np.random.Generator) -> Rgb
     cover = (stroke.astype(np.float32) / 255)[..., None] * rng.uniform(0.85, 0.97)
     # Ink on glass lets light through: it multiplies what lies under it.
     inked = picture * (1 - cover) + picture * (ink / 255) * cover
-    return np.clip(inked + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(inked + 0.5, 0, 255), np.uint8)
 
 
 def defocus(picture: RgbImage, mpp: float, rng: np.random.Generator) -> RgbImage:
@@ -45,4 +45,5 @@ def defocus(picture: RgbImage, mpp: float, rng: np.random.Generator) -> RgbImage
     shape = (picture.shape[0], picture.shape[1])
     where = np.clip(noise(shape, 900 / mpp, rng) - 0.8, 0, 1)[..., None]
     blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(2.0, 4.0) / mpp)
-    return np.clip(picture * (1 - where) + blurred * where + 0.5, 0, 255).astype(np.uint8)
+    mixed = picture * (1 - where) + blurred * where
+    return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)

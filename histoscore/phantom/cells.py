@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from histoscore.geometry import Points
-from histoscore.phantom.raster import Field, Mask, draw_ellipses
+from histoscore.phantom.curves import Profile
+from histoscore.phantom.raster import Field, draw_ellipses
+from histoscore.records import LabelArray, Mask
+
+
+@dataclass(frozen=True, slots=True)
+class CellKind:
+    """How one sort of cell looks.
+
+    Attributes:
+        nucleus: radius, µm.
+        stretch: length ÷ width of the cell.
+        lacuna: half width of the hole in the matrix around it, µm; 0 is none.
+        halo: share of the cells with a stained rim of matrix around the hole.
+    """
+
+    nucleus: float
+    stretch: float
+    lacuna: float = 0.0
+    halo: float = 0.0
+
+
+FIBROBLAST = CellKind(nucleus=1.7, stretch=2.6)
+MENISCAL = CellKind(nucleus=1.9, stretch=1.4, lacuna=3.0, halo=0.6)
+OSTEOCYTE = CellKind(nucleus=1.6, stretch=1.9, lacuna=2.1)
+FLAT_CHONDROCYTE = CellKind(nucleus=1.7, stretch=2.3, lacuna=2.2, halo=0.3)
+DEEP_CHONDROCYTE = CellKind(nucleus=2.0, stretch=1.4, lacuna=3.6, halo=0.7)
+CALCIFIED_CHONDROCYTE = CellKind(nucleus=2.0, stretch=1.2, lacuna=4.4, halo=0.5)
+RESTING_CHONDROCYTE = CellKind(nucleus=2.0, stretch=1.3, lacuna=3.2, halo=0.4)
+STACKED_CHONDROCYTE = CellKind(nucleus=1.7, stretch=2.2, lacuna=2.4, halo=0.25)
+HYPERTROPHIC_CHONDROCYTE = CellKind(nucleus=2.0, stretch=1.2, lacuna=5.0, halo=0.2)
 
 
 class Cells:
-    """Four layers (0–255) on which cells are drawn; sizes are in µm, `px` pixels each."""
+    """Four layers (rows, columns; 0–255) on which cells are drawn; points are picture (x, y).
+
+    Args:
+        shape: (rows, columns).
+        px: pixels a µm.
+        rng: the section's random numbers.
+    """
 
     def __init__(self, shape: tuple[int, int], px: float, rng: np.random.Generator) -> None:
         self.px, self.rng = px, rng
@@ -19,43 +57,27 @@ class Cells:
         self.halos = np.zeros(shape, np.uint8)
         self.walls = np.zeros(shape, np.uint8)
 
-    def draw(
-        self,
-        points: Points,
-        nucleus: float,
-        stretch: float,
-        lacuna: float,
-        halo: float = 0.0,
-        angle: float | None = None,
-    ) -> None:
-        """Cells with a nucleus of that radius in a lacuna; `halo` is the share that has one."""
+    def draw(self, points: Points, kind: CellKind, angle: float | None = None) -> None:
+        """Cells at points (n, 2), their long axes about `angle` degrees, or anyhow."""
         rng, n = self.rng, len(points)
         if not n:
             return
-        r = lacuna * self.size * self.px * rng.uniform(0.7, 1.3, n)
-        e = 1 + (stretch - 1) * rng.uniform(0.3, 1.7, n)
-        a = rng.uniform(0, 180, n) if angle is None else angle + rng.normal(0, 15, n)
-        k = nucleus * self.px * rng.uniform(0.7, 1.25, n)
+        width = kind.lacuna * self.size * self.px * rng.uniform(0.7, 1.3, n)
+        stretch = 1 + (kind.stretch - 1) * rng.uniform(0.3, 1.7, n)
+        turn = rng.uniform(0, 180, n) if angle is None else angle + rng.normal(0, 15, n)
+        nucleus = kind.nucleus * self.px * rng.uniform(0.7, 1.25, n)
         x, y = points.T
-        haloed, hollow, seen = rng.random(n) < halo, rng.random(n) < 0.75, rng.random(n) < 0.82
+        haloed, hollow, seen = rng.random(n) < kind.halo, rng.random(n) < 0.75, rng.random(n) < 0.82
         tone = rng.integers(110, 256, (3, n))
-        draw_ellipses(
-            self.halos,
-            zip(*(v[haloed] for v in (x, y, r * e * 1.7, r * 1.7, a, tone[0])), strict=True),
-        )
-        if lacuna:
-            draw_ellipses(
-                self.lacunae, zip(*(v[hollow] for v in (x, y, r * e, r, a, tone[1])), strict=True)
-            )
-        sx, sy = x + rng.normal(0, 0.2, n) * r, y + rng.normal(0, 0.2, n) * r
-        draw_ellipses(
-            self.nuclei,
-            zip(*(v[seen] for v in (sx, sy, k * np.sqrt(e), k, a, tone[2])), strict=True),
-        )
+        _stamp(self.halos, haloed, x, y, width * stretch * 1.7, width * 1.7, turn, tone[0])
+        if kind.lacuna:
+            _stamp(self.lacunae, hollow, x, y, width * stretch, width, turn, tone[1])
+        x, y = x + rng.normal(0, 0.2, n) * width, y + rng.normal(0, 0.2, n) * width
+        _stamp(self.nuclei, seen, x, y, nucleus * np.sqrt(stretch), nucleus, turn, tone[2])
 
     def columns(self, points: Points) -> None:
         """Flat growth-plate chondrocytes, stacked like coins."""
-        self.draw(points, nucleus=1.7, stretch=2.2, lacuna=2.4, halo=0.25, angle=0.0)
+        self.draw(points, STACKED_CHONDROCYTE, angle=0.0)
 
     def marrow(self, points: Points) -> None:
         """Blood-forming cells: nuclei side by side."""
@@ -83,7 +105,12 @@ class Cells:
     def fields(self) -> tuple[Field, Field, Field, Field]:
         """Lacunae, nuclei, halos and walls, 0–1."""
         lacunae, nuclei, halos, walls = (
-            layer.astype(np.float32) / 255
+            layer.astype(np.float32) / np.float32(255)
             for layer in (self.lacunae, self.nuclei, self.halos, self.walls)
         )
         return lacunae, nuclei, halos, walls
+
+
+def _stamp(layer: LabelArray, chosen: Mask, *ellipses: Profile) -> None:
+    """Draws the chosen ones of n ellipses, given as columns for `draw_ellipses`."""
+    draw_ellipses(layer, zip(*(column[chosen] for column in ellipses), strict=True))

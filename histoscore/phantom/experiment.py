@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from histoscore.config import Settings
 from histoscore.phantom.lesions import Disease
+from histoscore.phantom.staining import Appearance
 from histoscore.vocabulary import OARSI_MOUSE, Compartment, Side
 
 
@@ -42,19 +42,30 @@ class PhantomSettings(Settings):
         ScorerPlan(name="scorer_B", bias=0.25, noise=0.6),
     )
     sections: tuple[int, int] = Field((1, 3), description="least and most sections a slide")
+    more_sections: float = Field(
+        0.5, ge=0, le=1, description="chance of each section beyond the least"
+    )
     mpp: float = Field(0.7187, ge=0.2, le=2, description="µm/px of level 0")
     width_um: float = Field(3000, ge=2600, description="of a section's cut-out")
     height_um: float = Field(2500, ge=1400)
     gap_um: float = Field(700, ge=500, description="glass between sections")
     quality: int = Field(75, ge=30, le=98, description="of the JPEG tiles")
     batches: int = Field(2, ge=1)
-    appearance: Literal["standard", "shifted"] = "standard"
+    appearance: Appearance = "standard"
     artefacts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class AnimalPlan:
-    """One animal of the study; `position` is its own place on the ladder, medial and lateral."""
+    """One animal of the study.
+
+    Attributes:
+        number: from 0, in the order of the study sheet.
+        name: as in the study sheet.
+        group, side: the group it is dealt to, the knee that is cut.
+        batch: number from 0 of the batch its slide is stained in.
+        medial, lateral: its own place on the ladder (rung index; may lie outside 0–7).
+    """
 
     number: int
     name: str

@@ -8,16 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
+
+from histoscore.phantom.curves import Profile, ripple, soft_step
+from histoscore.records import Mask
 
 EROSION_EXTENT = {3: (0.04, 0.22), 4: (0.28, 0.47), 5: (0.53, 0.72), 6: (0.78, 0.95)}
 """Fraction of the surface that is gone, drawn clear of the rungs' boundaries."""
 
 GONE_UM = 1.0
 """Hyaline cartilage thinner than this is gone."""
-
-Profile = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,14 @@ class Lesions:
         remaining_smooth: the same with clefts and fibrillation closed (n,).
         stain_depth: fraction of the depth from the surface over which Safranin is lost (n,).
         stain_left: fraction of Safranin left there (n,).
-        gone: where the hyaline layer is gone down to the calcified one (n,), clefts included.
+        gone: where erosion or a cleft reaches the calcified layer (n,).
     """
 
     remaining: Profile
     remaining_smooth: Profile
     stain_depth: Profile
     stain_left: Profile
-    gone: NDArray[np.bool_]
+    gone: Mask
 
     @property
     def extent(self) -> float:
@@ -65,20 +64,27 @@ def draw_lesions(
     """
     n = len(intact)
     grade = disease.grade
-    smooth = np.ones(n)
+    worn = np.ones(n)
     if grade >= 3:
-        smooth = _erosion(n, step, EROSION_EXTENT[int(grade)], rng)
+        worn = _erosion(n, step, EROSION_EXTENT[int(grade)], rng)
     elif grade == 2:
-        smooth = _lamina_loss(n, step, rng)
-    remaining = smooth * (1 + _roughness(n, step, grade, intact, rng))
-    remaining = np.clip(remaining, 0, None)
-    for _ in range(_cleft_count(grade, n * step, rng)):
-        remaining = np.minimum(remaining, _cleft(n, step, grade, rng))
-    remaining[smooth == 0] = 0
-    # The tapering margin is thin by anatomy, not by disease: `gone` looks at what disease left.
-    gone = remaining * np.maximum(intact, 12) < GONE_UM
+        worn = _lamina_loss(n, step, rng)
+    frayed = np.clip(worn * (1 + _roughness(n, step, grade, intact, rng)), 0, None)
+    cleft = np.full(n, np.inf)
+    for _ in range(_cleft_count(grade, rng)):
+        cleft = np.minimum(cleft, _cleft(n, step, grade, rng))
+    remaining = np.where(worn == 0, 0, np.minimum(frayed, cleft))
     depth, left = _stain_loss(n, step, grade, rng)
-    return Lesions(remaining, smooth, depth, left, gone)
+    return Lesions(remaining, worn, depth, left, _gone(np.minimum(worn, cleft), intact))
+
+
+def _gone(left: Profile, intact: Profile) -> Mask:
+    """Where erosion and clefts leave less than `GONE_UM`.
+
+    A compartment's margins are thin by anatomy: there the share that is left decides, as if the
+    cartilage were 12 µm thick, and fibrillation, which is no loss, does not count.
+    """
+    return np.asarray(left * np.maximum(intact, 12) < GONE_UM)
 
 
 def _erosion(n: int, step: float, extent: tuple[float, float], rng: np.random.Generator) -> Profile:
@@ -87,7 +93,7 @@ def _erosion(n: int, step: float, extent: tuple[float, float], rng: np.random.Ge
     centers = rng.uniform(0.15, 0.85, rng.integers(1, 4))
     u = np.linspace(0, 1, n)
     landscape = np.min([np.abs(u - c) * rng.uniform(0.7, 1.3) for c in centers], axis=0)
-    landscape += 0.02 * _smooth_noise(n, 25 / step, rng) + 0.008 * _smooth_noise(n, 6 / step, rng)
+    landscape += 0.02 * ripple(n, 25 / step, rng) + 0.008 * ripple(n, 6 / step, rng)
     level = np.quantile(landscape, wanted)
     flank = rng.uniform(10, 60) / (n * step)
     left = np.clip((landscape - level) / flank, 0, 1) ** rng.uniform(0.5, 1.0)
@@ -98,7 +104,7 @@ def _erosion(n: int, step: float, extent: tuple[float, float], rng: np.random.Ge
 
 def _lamina_loss(n: int, step: float, rng: np.random.Generator) -> Profile:
     """The superficial layer is lost over part of the surface."""
-    patch = _smooth_noise(n, 60 / step, rng) + rng.uniform(-0.6, 0.6)
+    patch = ripple(n, 60 / step, rng) + rng.uniform(-0.6, 0.6)
     lost = rng.uniform(0.12, 0.28)
     return 1 - lost / (1 + np.exp(-5 * patch))
 
@@ -107,16 +113,16 @@ def _roughness(
     n: int, step: float, grade: float, intact: Profile, rng: np.random.Generator
 ) -> Profile:
     """Fibrillation relative to the thickness; a healthy surface is smooth to under 1 µm."""
-    calm = 0.4 * _smooth_noise(n, 18 / step, rng)
+    calm = 0.4 * ripple(n, 18 / step, rng)
     if grade < 1:
         return calm / np.maximum(intact, 12)
-    where = 1 / (1 + np.exp(-4 * (_smooth_noise(n, 70 / step, rng) + rng.uniform(-0.2, 1.2))))
-    frayed = _smooth_noise(n, 2.6 / step, rng) + 0.7 * _smooth_noise(n, 5.5 / step, rng)
+    where = soft_step(ripple(n, 70 / step, rng) + rng.uniform(-0.2, 1.2), 4)
+    frayed = ripple(n, 2.6 / step, rng) + 0.7 * ripple(n, 5.5 / step, rng)
     fringe = -np.abs(frayed) * rng.uniform(2.2, 4.6)
     return (calm + where * fringe) / np.maximum(intact, 12)
 
 
-def _cleft_count(grade: float, length: float, rng: np.random.Generator) -> int:
+def _cleft_count(grade: float, rng: np.random.Generator) -> int:
     if grade < 2:
         return 0
     return int(rng.integers(3, 8) if grade == 2 else rng.integers(1, 5))
@@ -137,17 +143,10 @@ def _stain_loss(
 ) -> tuple[Profile, Profile]:
     """(depth fraction, fraction of Safranin left) along the surface."""
     if grade == 0:
-        depth = np.clip(0.06 + 0.03 * _smooth_noise(n, 60 / step, rng), 0, 0.12)
+        depth = np.clip(0.06 + 0.03 * ripple(n, 60 / step, rng), 0, 0.12)
         return depth, np.full(n, rng.uniform(0.6, 0.9))
     reach = {0.5: (0.45, 0.95), 1: (0.25, 0.9), 2: (0.35, 1.0)}.get(grade, (0.5, 1.1))
-    cover = _smooth_noise(n, 140 / step, rng) + rng.uniform(0.3, 2.2)
-    patch = 1 / (1 + np.exp(-4 * cover))
-    depth = rng.uniform(*reach) * patch * (1 + 0.12 * _smooth_noise(n, 25 / step, rng))
+    patch = soft_step(ripple(n, 140 / step, rng) + rng.uniform(0.3, 2.2), 4)
+    depth = rng.uniform(*reach) * patch * (1 + 0.12 * ripple(n, 25 / step, rng))
     left = rng.uniform(0.05, 0.4) if grade != 1 else rng.uniform(0.1, 0.7)
     return np.clip(depth, 0.04, 1.15), np.full(n, left)
-
-
-def _smooth_noise(n: int, scale: float, rng: np.random.Generator) -> Profile:
-    scale = max(scale, 0.5)
-    noise = gaussian_filter1d(rng.normal(size=n + int(6 * scale) + 8), scale, mode="wrap")[:n]
-    return np.asarray((noise - noise.mean()) / max(float(noise.std()), 1e-9))

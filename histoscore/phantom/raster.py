@@ -1,4 +1,4 @@
-"""From curves in micrometres to arrays: views, polygons, noise, cells."""
+"""From curves in micrometres to arrays: views, rings, lines, noise, scattered points."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoscore.geometry import Points
+from histoscore.phantom.curves import Profile
+from histoscore.records import LabelArray, Mask
 
 Field = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+"""(rows, columns) of numbers."""
 
 _SHIFT = 4  # cv2 draws at 1/16 px
+_FINER = 4  # a ring is filled at this many times the resolution
+_COVERED = 144  # of 255: cv2 paints its outline too, so half a pixel covered reads a little more
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,13 @@ class View:
 
     def to_pixels(self, points: Points) -> Points:
         """Knee-frame (x, y) in µm → picture (x, y), pixel centres at whole numbers."""
-        return (points - np.array(self.center)) @ self._matrix.T + self._middle
+        turned = (points - np.array(self.center)) @ self._matrix.T
+        return np.asarray(turned + self._middle, np.float64)
 
     def to_knee(self, pixels: Points) -> Points:
         """Picture (x, y) → knee-frame µm."""
-        return (pixels - self._middle) @ np.linalg.inv(self._matrix).T + np.array(self.center)
+        turned = (pixels - self._middle) @ np.linalg.inv(self._matrix).T
+        return np.asarray(turned + np.array(self.center), np.float64)
 
     def coordinates(self) -> tuple[Field, Field]:
         """Knee-frame x and y of every pixel, µm, two arrays of `shape`."""
@@ -64,24 +70,24 @@ class View:
         return x.astype(np.float32), y.astype(np.float32)
 
     def fill(self, ring: Points) -> Mask:
-        """Pixels inside a closed ring of knee-frame points."""
-        canvas = np.zeros(self.shape, np.uint8)
-        # fillPoly also paints the pixels that its outline passes; four times the resolution,
-        # then the pixel centre decides.
-        scaled = self.to_pixels(ring)
-        box = _bounds(scaled, self.shape)
-        if box is None:
-            return canvas.astype(bool)
-        left, top, right, bottom = box
-        fine = np.zeros(((bottom - top) * 4, (right - left) * 4), np.uint8)
-        local = (scaled - (left, top) + 0.5) * 4 - 0.5
-        cv2.fillPoly(fine, [_fixed(local)], 1, shift=_SHIFT)
-        cover = cv2.resize(fine * 255, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
-        canvas[top:bottom, left:right] = cover >= 144
-        return canvas.astype(bool)
+        """(rows, columns) pixels at least half inside a closed ring of knee-frame points."""
+        filled = np.zeros(self.shape, bool)
+        outline = self.to_pixels(ring)
+        bounds = _bounds(outline, self.shape)
+        if bounds is None:
+            return filled
+        left, top, right, bottom = bounds
+        size = (right - left, bottom - top)
+        fine = np.zeros((size[1] * _FINER, size[0] * _FINER), np.uint8)
+        local = (outline - (left, top) + 0.5) * _FINER - 0.5
+        cv2.fillPoly(fine, [_fixed(local)], 255, shift=_SHIFT)
+        cover = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
+        filled[top:bottom, left:right] = cover >= _COVERED
+        return filled
 
 
 def _bounds(points: Points, shape: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """(left, top, right, bottom) of the points within the picture; None where all lie outside."""
     low = np.floor(points.min(0)).astype(int) - 2
     high = np.ceil(points.max(0)).astype(int) + 3
     left, top = max(0, int(low[0])), max(0, int(low[1]))
@@ -91,6 +97,16 @@ def _bounds(points: Points, shape: tuple[int, int]) -> tuple[int, int, int, int]
 
 def _fixed(points: Points) -> NDArray[np.int32]:
     return np.rint(points * (1 << _SHIFT)).astype(np.int32)
+
+
+def at_pixels(x: Field, columns: Profile, values: Profile) -> Field:
+    """values(x) of every pixel; `columns` are evenly spaced x, and beyond them the ends hold."""
+    step = columns[1] - columns[0]
+    index = np.clip((x - columns[0]) / step, 0, len(columns) - 1.001)
+    low = index.astype(np.int32)
+    part = (index - low).astype(np.float32)
+    v = values.astype(np.float32)
+    return np.asarray(v[low] * (1 - part) + v[low + 1] * part, np.float32)
 
 
 def noise(
@@ -125,7 +141,10 @@ def warped(field: Field, rng: np.random.Generator, reach: float, grain: float) -
 def scatter(
     mask: Mask, spacing: float, rng: np.random.Generator, keep: float = 1.0, jitter: float = 0.9
 ) -> Points:
-    """Points (x, y) about `spacing` pixels apart inside a mask, a share `keep` of them."""
+    """(n, 2) points (x, y) about `spacing` pixels apart inside a mask, a share `keep` of them.
+
+    They lie on a staggered grid, moved by up to half of `jitter` times the spacing each way.
+    """
     rows, columns = np.nonzero(mask)
     if not len(rows):
         return np.empty((0, 2))
@@ -137,15 +156,15 @@ def scatter(
     points = points[rng.random(len(points)) < keep]
     column = np.clip(np.rint(points[:, 0]), 0, mask.shape[1] - 1).astype(int)
     row = np.clip(np.rint(points[:, 1]), 0, mask.shape[0] - 1).astype(int)
-    return points[mask[row, column]]
+    return np.asarray(points[mask[row, column]])
 
 
-def draw_ellipses(canvas: NDArray[np.uint8], ellipses: Iterable[tuple[float, ...]]) -> None:
+def draw_ellipses(layer: LabelArray, ellipses: Iterable[tuple[float, ...]]) -> None:
     """Anti-aliased filled ellipses (x, y, half axis, half axis, degrees, value 0–255)."""
     unit = 1 << _SHIFT
     for x, y, a, b, angle, value in ellipses:
         cv2.ellipse(
-            canvas,
+            layer,
             (round(x * unit), round(y * unit)),
             (max(1, round(a * unit)), max(1, round(b * unit))),
             angle,
@@ -156,3 +175,8 @@ def draw_ellipses(canvas: NDArray[np.uint8], ellipses: Iterable[tuple[float, ...
             cv2.LINE_AA,
             _SHIFT,
         )
+
+
+def draw_line(layer: LabelArray, points: Points, width: int) -> None:
+    """An anti-aliased line (255) through points (x, y), `width` pixels wide."""
+    cv2.polylines(layer, [_fixed(points)], False, 255, width, cv2.LINE_AA, _SHIFT)

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 
 from histoscore.files import write_atomic
-from histoscore.phantom.staining import RgbImage
+from histoscore.records import RgbImage
 
 TILE_PX = 240
 _MACRO = (640, 260)
@@ -26,8 +26,12 @@ def write_svs(path: Path, picture: RgbImage, mpp: float, quality: int, label: st
     Args:
         path: of the `.svs`.
         picture: (rows, columns, 3) sRGB of level 0.
-        mpp: µm per pixel of level 0; quality: of the JPEG tiles, 0–100.
+        mpp: µm per pixel of level 0; the file holds four decimals of it.
+        quality: of the JPEG tiles, 0–100.
         label: text on the label picture.
+
+    Raises:
+        EnvironmentStopError: the file cannot be written.
     """
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as tiff:
@@ -93,6 +97,7 @@ def _write(
 
 
 def _levels(picture: RgbImage) -> list[RgbImage]:
+    """The picture and its quarters, the last no longer than 1200 px."""
     levels = [picture]
     while max(levels[-1].shape[:2]) > 1200:
         rows, columns = (n // 4 for n in levels[-1].shape[:2])

@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from histoscore.files import write_atomic, write_json
-from histoscore.phantom.anatomy import Knee, build_knee, sample_traits, vary
+from histoscore.phantom.anatomy import Knee, build_knee
 from histoscore.phantom.lesions import Disease
 from histoscore.phantom.raster import View
 from histoscore.phantom.tissue import Scene, paint
+from histoscore.phantom.traits import sample_traits, vary
+from histoscore.records import LabelArray
 from histoscore.vocabulary import OARSI_MOUSE, Compartment
+
+_STREAM = 7_001
+"""Training draws from a stream of seeds of its own: no scene of it can be in a study."""
 
 DYE_STEP = 0.01
 """Optical density of one grey level in a stored scene."""
@@ -36,7 +40,7 @@ class StoredScene:
         mpp: µm per pixel.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: LabelArray
     grades: Mapping[Compartment, float]
     mpp: float
 
@@ -51,7 +55,7 @@ def random_disease(rng: np.random.Generator) -> dict[Compartment, Disease]:
 
 def training_scene(seed: int, mpp: float = 1.0) -> tuple[Scene, Knee]:
     """Scene number `seed`: any disease, a few millimetres around the joint, mounted anyhow."""
-    rng = np.random.default_rng([7_001, seed])
+    rng = np.random.default_rng([_STREAM, seed])
     knee = build_knee(vary(sample_traits(rng), rng), random_disease(rng), rng)
     width, height = rng.uniform(2500, 3300), rng.uniform(1700, 2500)
     view = View(

@@ -4,54 +4,30 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from histoscore.config import overridden, parse_settings
 from histoscore.files import make_folder, write_atomic, write_json
-from histoscore.phantom.anatomy import Knee, build_knee, sample_traits, vary
-from histoscore.phantom.artefacts import add_dust, add_pen_mark, defocus
-from histoscore.phantom.experiment import (
-    AnimalPlan,
-    PhantomSettings,
-    plan_animals,
-    scored_by,
-    section_disease,
-)
-from histoscore.phantom.raster import View, noise
+from histoscore.phantom.experiment import AnimalPlan, PhantomSettings, plan_animals, scored_by
+from histoscore.phantom.mounting import STUDY_STREAM, DrawnSlide, draw_slide
 from histoscore.phantom.scanner import write_svs
-from histoscore.phantom.staining import Batch, RgbImage, render, sample_batch
-from histoscore.phantom.tissue import Scene, paint
-from histoscore.phantom.truth import CompartmentTruth, compartment_truth
-from histoscore.vocabulary import Side, format_rung
+from histoscore.phantom.staining import sample_batch
+from histoscore.phantom.truth import CompartmentTruth
+from histoscore.records import MedialSide
+from histoscore.vocabulary import format_rung
 
-_STREAM = 9_001
-"""Studies draw from a stream of seeds of their own: no training scene can be in one."""
+_MEASURES = tuple(f.name for f in fields(CompartmentTruth))[2:]
+_STUDY_COLUMNS = ("slide", "animal", "group", "side", "medial", "batch")
+_TRUTH_COLUMNS = ("slide", "section", "compartment", "grade", *_MEASURES)
+_SCORER_COLUMNS = ("slide", "section", "compartment", "animal", "scorer", "grade")
 
-
-@dataclass(frozen=True, slots=True)
-class DrawnSection:
-    """A section's picture-to-be and what is true of it."""
-
-    scene: Scene
-    truth: tuple[CompartmentTruth, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnSlide:
-    """A slide's picture, label map and truth, sections in reading order."""
-
-    name: str
-    animal: AnimalPlan
-    picture: RgbImage
-    tissue: np.ndarray
-    medial: str
-    sections: tuple[DrawnSection, ...]
+Cells = tuple[object, ...]
+"""A row of a table."""
 
 
 def write_phantom_study(
@@ -60,134 +36,62 @@ def write_phantom_study(
     seed: int,
     appearance: str = "standard",
     overrides: Sequence[str] = (),
-    report: object = None,
+    report: Callable[[str], None] | None = None,
 ) -> None:
     """Writes study.csv, scorers.csv, truth.csv, slides/ and truth/ under `out`.
 
     Args:
-        out: folder of the study.
+        out: folder of the study; made where it is missing.
         animals: how many, over all groups; one knee and one slide each.
-        seed: of the whole study.
+        seed: of the whole study; the same seed gives the same bytes.
         appearance: `standard`, or `shifted`: a stain batch outside what training draws from.
         overrides: `key=value` for `PhantomSettings`.
+        report: told a line after every slide.
 
     Raises:
         ConfigError: an override is not valid.
+        EnvironmentStopError: a file cannot be written.
     """
     data = overridden({"appearance": appearance}, overrides)
     settings = parse_settings(PhantomSettings, data, "phantom --set")
-    rng = np.random.default_rng([_STREAM, seed])
-    batches = [sample_batch(rng, settings.appearance) for _ in range(settings.batches)]
     make_folder(out / "slides")
     make_folder(out / "truth")
-    drawn = []
+    drawn = list(_drawn(out, animals, seed, settings, report or _silent))
+    _write_tables(out, drawn, settings, np.random.default_rng([STUDY_STREAM, seed, 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What the tables need of a slide once its pixels are on disk."""
+
+    name: str
+    animal: AnimalPlan
+    medial: MedialSide
+    sections: tuple[tuple[CompartmentTruth, ...], ...]
+
+    def truths(self) -> Iterator[tuple[int, CompartmentTruth]]:
+        """(section number, truth) of every compartment, in reading order."""
+        for number, section in enumerate(self.sections, 1):
+            for truth in section:
+                yield number, truth
+
+
+def _drawn(
+    out: Path, animals: int, seed: int, settings: PhantomSettings, report: Callable[[str], None]
+) -> Iterator[_Written]:
+    """Draws and writes one slide after the other: only one is in memory at a time."""
+    rng = np.random.default_rng([STUDY_STREAM, seed])
+    batches = [sample_batch(rng, settings.appearance) for _ in range(settings.batches)]
     for animal in plan_animals(animals, settings, rng):
         slide = draw_slide(animal, batches[animal.batch], settings, seed)
         write_svs(out / slide.name, slide.picture, settings.mpp, settings.quality, animal.name)
         _write_truth(out, slide, settings)
-        drawn.append(_Row.of(slide))
-        if callable(report):
-            report(f"{slide.name}: {len(slide.sections)} sections")
-    _write_tables(out, drawn, settings, np.random.default_rng([_STREAM, seed, 1]))
+        report(f"{slide.name}: {len(slide.sections)} sections")
+        yield _Written(slide.name, animal, slide.medial, tuple(s.truth for s in slide.sections))
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What the tables need of a slide once its pixels are written."""
-
-    name: str
-    animal: AnimalPlan
-    medial: str
-    truth: tuple[tuple[CompartmentTruth, ...], ...]
-
-    @classmethod
-    def of(cls, slide: DrawnSlide) -> _Row:
-        return cls(slide.name, slide.animal, slide.medial, tuple(s.truth for s in slide.sections))
-
-
-def draw_slide(
-    animal: AnimalPlan, batch: Batch, settings: PhantomSettings, seed: int
-) -> DrawnSlide:
-    """All sections of one animal on one slide, top to bottom, mounted the same way round."""
-    rng = np.random.default_rng([_STREAM, seed, 2, animal.number])
-    traits = sample_traits(rng)
-    # A left knee mirrors a right one, and either may be mounted upside down on the glass.
-    mirrored = (animal.side is Side.LEFT) != bool(rng.random() < 0.3)
-    count = int(rng.integers(settings.sections[0], settings.sections[1] + 1))
-    sections = []
-    for _ in range(count):
-        knee = build_knee(vary(traits, rng, 0.02), section_disease(animal, rng), rng)
-        scene = _trimmed(paint(knee, _view(settings, mirrored, rng), rng), rng)
-        sections.append(DrawnSection(scene, _truth(knee)))
-    dyes, tissue = _mounted([s.scene for s in sections], settings)
-    picture = render(dyes, settings.mpp, batch, rng, rng.uniform(0.9, 1.1))
-    if settings.artefacts:
-        picture = _spoiled(picture, settings.mpp, rng)
-    return DrawnSlide(
-        f"slides/{animal.name}.svs",
-        animal,
-        picture,
-        tissue,
-        "right" if mirrored else "left",
-        tuple(sections),
-    )
-
-
-def _view(settings: PhantomSettings, mirrored: bool, rng: np.random.Generator) -> View:
-    shape = (round(settings.height_um / settings.mpp), round(settings.width_um / settings.mpp))
-    center = (rng.uniform(-30, 30), -90 + rng.uniform(-40, 40))
-    return View(shape, settings.mpp, center, rng.uniform(-7, 7), mirrored)
-
-
-def _trimmed(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The scene as a piece of tissue: nothing beyond a wavy outline a little inside its frame."""
-    rows, columns = scene.tissue.shape
-    px = 1 / scene.view.mpp
-    margin = 45 * px
-    edge = np.minimum.outer(
-        np.minimum(np.arange(rows), np.arange(rows)[::-1]),
-        np.minimum(np.arange(columns), np.arange(columns)[::-1]),
-    ).astype(np.float32)
-    shape = (rows, columns)
-    wave = 22 * px * noise(shape, 260 * px, rng) + 5 * px * noise(shape, 40 * px, rng)
-    gone = edge + wave < margin
-    dyes, tissue, zones = scene.dyes.copy(), scene.tissue.copy(), scene.zones.copy()
-    soft = cv2.GaussianBlur((~gone).astype(np.float32), (0, 0), 1.2 * px)
-    dyes *= soft[..., None]
-    tissue[gone], zones[gone] = 0, 0
-    return Scene(dyes, tissue, zones, scene.view)
-
-
-def _truth(knee: Knee) -> tuple[CompartmentTruth, ...]:
-    return tuple(compartment_truth(bed) for bed in knee.beds)
-
-
-def _mounted(scenes: Sequence[Scene], settings: PhantomSettings) -> tuple[np.ndarray, np.ndarray]:
-    """The sections' dyes and labels below each other, with clean glass between and around."""
-    gap = round(settings.gap_um / settings.mpp)
-    rim = round(40 / settings.mpp)
-    dyes, tissue = [], []
-    for scene in scenes:
-        if dyes:
-            blank = (gap, scene.tissue.shape[1])
-            dyes.append(np.zeros((*blank, 3), np.float32))
-            tissue.append(np.zeros(blank, np.uint8))
-        dyes.append(scene.dyes)
-        tissue.append(scene.tissue)
-    frame = ((rim, rim), (rim, rim))
-    return (
-        np.pad(np.vstack(dyes), (*frame, (0, 0))),
-        np.pad(np.vstack(tissue), frame),
-    )
-
-
-def _spoiled(picture: RgbImage, mpp: float, rng: np.random.Generator) -> RgbImage:
-    picture = add_dust(picture, mpp, rng)
-    if rng.random() < 0.12:
-        picture = add_pen_mark(picture, mpp, rng)
-    if rng.random() < 0.10:
-        picture = defocus(picture, mpp, rng)
-    return picture
+def _silent(line: str) -> None:
+    """Tells nobody."""
 
 
 def _write_truth(out: Path, slide: DrawnSlide, settings: PhantomSettings) -> None:
@@ -196,55 +100,45 @@ def _write_truth(out: Path, slide: DrawnSlide, settings: PhantomSettings) -> Non
     buffer = io.BytesIO()
     Image.fromarray(slide.tissue).save(buffer, "PNG")
     write_atomic(stem.with_suffix(".labels.png"), buffer.getvalue())
-    sections = [
-        {t.compartment.value: _plain(t) for t in section.truth} for section in slide.sections
-    ]
+    sections = [{t.compartment.value: asdict(t) for t in s.truth} for s in slide.sections]
     write_json(
         stem.with_suffix(".json"),
         {"slide": slide.name, "mpp": settings.mpp, "medial": slide.medial, "sections": sections},
     )
 
 
-def _plain(truth: CompartmentTruth) -> dict[str, float | str]:
-    return {f.name: getattr(truth, f.name) for f in fields(CompartmentTruth)}
-
-
 def _write_tables(
-    out: Path, rows: Sequence[_Row], settings: PhantomSettings, rng: np.random.Generator
+    out: Path, slides: Sequence[_Written], settings: PhantomSettings, rng: np.random.Generator
 ) -> None:
-    study = [
-        (
-            r.name,
-            r.animal.name,
-            r.animal.group.name,
-            r.animal.side.value,
-            r.medial,
-            f"batch {r.animal.batch + 1}",
-        )
-        for r in rows
-    ]
-    _write_csv(out / "study.csv", ("slide", "animal", "group", "side", "medial", "batch"), study)
-    truth, scores = [], []
-    for row in rows:
-        for number, section in enumerate(row.truth, 1):
-            for t in section:
-                place = (row.name, number, t.compartment.value)
-                grade, *measures = astuple(t)[1:]
-                truth.append((*place, format_rung(grade), *(f"{m:.4f}" for m in measures)))
-                scores += [
-                    (*place, row.animal.name, s.name, format_rung(scored_by(s, t.grade, rng)))
-                    for s in settings.scorers
-                ]
-    columns = tuple(f.name for f in fields(CompartmentTruth))[1:]
-    _write_csv(out / "truth.csv", ("slide", "section", "compartment", *columns), truth)
-    _write_csv(
-        out / "scorers.csv",
-        ("slide", "section", "compartment", "animal", "scorer", "grade"),
-        scores,
-    )
+    _write_csv(out / "study.csv", _STUDY_COLUMNS, map(_study_row, slides))
+    _write_csv(out / "truth.csv", _TRUTH_COLUMNS, _truth_rows(slides))
+    _write_csv(out / "scorers.csv", _SCORER_COLUMNS, _scorer_rows(slides, settings, rng))
 
 
-def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
+def _study_row(slide: _Written) -> Cells:
+    animal = slide.animal
+    batch = f"batch {animal.batch + 1}"
+    return slide.name, animal.name, animal.group.name, animal.side, slide.medial, batch
+
+
+def _truth_rows(slides: Iterable[_Written]) -> Iterator[Cells]:
+    for slide in slides:
+        for number, truth in slide.truths():
+            measures = (f"{getattr(truth, name):.4f}" for name in _MEASURES)
+            yield slide.name, number, truth.compartment, format_rung(truth.grade), *measures
+
+
+def _scorer_rows(
+    slides: Iterable[_Written], settings: PhantomSettings, rng: np.random.Generator
+) -> Iterator[Cells]:
+    for slide in slides:
+        for number, truth in slide.truths():
+            place = (slide.name, number, truth.compartment, slide.animal.name)
+            for scorer in settings.scorers:
+                yield *place, scorer.name, format_rung(scored_by(scorer, truth.grade, rng))
+
+
+def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[Cells]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from histoscore.geometry import polygon_area, polyline_length
+import numpy as np
+
+from histoscore.geometry import Points, polygon_area, polyline_length
 from histoscore.phantom.anatomy import STEP_UM, CartilageBed
 from histoscore.vocabulary import Compartment
 
@@ -29,7 +31,7 @@ class CompartmentTruth:
 def compartment_truth(bed: CartilageBed) -> CompartmentTruth:
     """Areas by the shoelace formula, lengths along the curves, thickness = area ÷ length."""
     area = polygon_area(bed.hyaline_ring())
-    length = polyline_length(bed.articular_surface()[:: int(SURFACE_STEP_UM / STEP_UM)])
+    length = surface_length(bed.articular_surface())
     return CompartmentTruth(
         compartment=bed.compartment,
         grade=bed.disease.grade,
@@ -39,3 +41,9 @@ def compartment_truth(bed: CartilageBed) -> CompartmentTruth:
         mean_thickness_um=area / length,
         lesion_extent=bed.lesions.extent,
     )
+
+
+def surface_length(surface: Points) -> float:
+    """Length (µm) at `SURFACE_STEP_UM` of a line with points `STEP_UM` apart, to its very end."""
+    coarse = surface[:: int(SURFACE_STEP_UM / STEP_UM)]
+    return polyline_length(np.vstack([coarse, surface[-1:]]))

@@ -20,7 +20,7 @@ from histoscore.export.zarr_labels import write_label_store
 from histoscore.geojson import Feature
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.quality import section_readouts
-from histoscore.image.sections import find_sections, chosen_sections
+from histoscore.image.sections import chosen_sections, find_sections
 from histoscore.image.stain import Rgb, safranin_positive, stain_readouts, white_point
 from histoscore.image.tissue import tissue_mask
 from histoscore.models.bundle import find_bundle
@@ -164,7 +164,7 @@ class SlideScorer:
             reason=reason,
             medial_side=graded.reading.joint.medial_side if graded else None,
             medial_source=graded.reading.joint.medial_source if graded else None,
-            flags=section.flags + (graded.reading.joint.flags if graded else ()),
+            flags=self._flags(section, readouts, graded),
             readouts=readouts,
             compartments=compartments,
         )
@@ -172,6 +172,14 @@ class SlideScorer:
             return result
         features += self._pictures(slide, job, result, graded)
         return result.model_copy(update={"overlay": self._overlay_name(job, section.number)})
+
+    def _flags(
+        self, section: Section, readouts: Mapping[str, float], graded: _Graded | None
+    ) -> tuple[str, ...]:
+        """What a person should look at in this section."""
+        blurred = readouts.get("focus", 1.0) < self.config.quality.min_focus
+        joint = graded.reading.joint.flags if graded else ()
+        return section.flags + joint + (("out_of_focus",) if blurred else ())
 
     def _foreign_stain(self, readouts: Mapping[str, float]) -> str:
         """Why this is not the stain that the model knows; empty where it is."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).parents[1]
-QUICK = ("--set", "statistics.bootstrap=200", "--set", "statistics.permutations=1000")
+QUICK = ("--set", "statistics.permutations=1000")
 
 
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:

@@ -19,7 +19,7 @@ from histoscore.runs.audit import AuditTrail
 from histoscore.runs.verify import verify
 
 OPTIONS = ScoreOptions(scorer=SCORER, model=fake_model)
-CONFIG = load_config(overrides=["statistics.bootstrap=200", "statistics.permutations=1000"])
+CONFIG = load_config(overrides=["statistics.permutations=1000"])
 
 
 class FailingDisk:

@@ -18,7 +18,7 @@ from histoscore.study import StudyRow
 from histoscore.vocabulary import Compartment, Status
 
 OPTIONS = ScoreOptions(scorer=SCORER, model=fake_model)
-CONFIG = load_config(overrides=["statistics.bootstrap=200", "statistics.permutations=1000"])
+CONFIG = load_config(overrides=["statistics.permutations=1000"])
 ROW = StudyRow(row=2, slide="a.svs", path=Path("a.svs"), animal="m1", group="sham")
 
 

@@ -28,7 +28,7 @@ from histoscore.runs.lock import RunLock
 from histoscore.runs.verify import COMMITTED, verify
 from histoscore.vocabulary import Status
 
-QUICK = {"statistics.bootstrap": 200, "statistics.permutations": 1000}
+QUICK = {"statistics.permutations": 1000}
 FAKE = ScoreOptions(scorer=SCORER, model=fake_model)
 TABLES = ("slides.csv", "sections.csv", "compartments.csv", "animals.csv", "groups.csv")
 
@@ -77,7 +77,7 @@ def test_run_json_says_what_the_run_was_made_with(tmp_path: Path) -> None:
     assert record["counts"] == {"scored": 1, "failed": 1}
     assert [slide["slide"] for slide in record["slides"]] == ["a.svs", "b.svs"]
     assert all(len(slide["sha256"]) == 64 for slide in record["slides"])
-    assert record["config"]["statistics"]["bootstrap"] == 200
+    assert record["config"]["statistics"]["permutations"] == 1000
     assert record["started"] <= record["finished"]
     assert record["started"].endswith("+00:00")
 

@@ -1,0 +1,110 @@
+"""The label map: tissue from the fine pass, compartments where the coarse pass saw a joint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.drawn_knee import DrawnKnee, Pose, hyaline_area, knee
+
+from histoscore.image.joint import locate_joint
+from histoscore.image.labels import label_map, wanted_around
+from histoscore.records import Joint, LabelMap
+from histoscore.vocabulary import Compartment, Tissue
+
+COARSE = Pose(2300, 2500, mpp=3.1, angle=14)
+FINE = replace(COARSE, mpp=1.3)
+
+
+@pytest.fixture(scope="module")
+def joint() -> Joint:
+    found = locate_joint(knee(COARSE).probabilities(), "left")
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def drawing() -> DrawnKnee:
+    return knee(FINE)
+
+
+@pytest.fixture(scope="module")
+def labels(joint: Joint, drawing: DrawnKnee) -> LabelMap:
+    return label_map(joint, drawing.probabilities())
+
+
+def test_the_fine_pass_looks_at_articular_cartilage_and_around_it(joint: Joint) -> None:
+    wanted = wanted_around(joint, 80)
+    assert wanted[joint.articular].all()
+    y = COARSE.grid()[1]
+    assert np.abs(y[wanted]).max() < 600, "never at the growth plate"
+    share = wanted.sum() / joint.articular.sum()
+    assert 2 < share < 6
+
+
+def test_tissue_is_the_most_probable_class(labels: LabelMap, drawing: DrawnKnee) -> None:
+    assert np.array_equal(labels.tissue, drawing.tissue)
+
+
+@pytest.mark.parametrize("compartment", list(Compartment))
+def test_each_compartment_has_the_cartilage_that_was_drawn(
+    labels: LabelMap, compartment: Compartment
+) -> None:
+    hyaline = (labels.compartments == compartment.code) & (labels.tissue == Tissue.HYALINE)
+    assert hyaline.sum() * FINE.mpp**2 == pytest.approx(hyaline_area(compartment), rel=0.02)
+
+
+def test_only_cartilage_has_a_compartment(labels: LabelMap) -> None:
+    owned = labels.tissue[labels.compartments > 0]
+    assert set(np.unique(owned)) == {Tissue.HYALINE, Tissue.CALCIFIED}
+
+
+def test_cartilage_away_from_the_joint_keeps_its_tissue_and_has_no_compartment(
+    labels: LabelMap, drawing: DrawnKnee
+) -> None:
+    growth_plate = (drawing.tissue == Tissue.HYALINE) & (FINE.grid()[1] < -700)
+    assert growth_plate.any()
+    assert (labels.tissue[growth_plate] == Tissue.HYALINE).all()
+    assert (labels.compartments[growth_plate] == 0).all()
+
+
+@pytest.mark.parametrize(("side_um", "kept"), [(8.0, False), (20.0, True)])
+def test_specks_belong_to_no_compartment(
+    joint: Joint, drawing: DrawnKnee, side_um: float, kept: bool
+) -> None:
+    x, y = FINE.grid()
+    # Just beyond the inner end of the medial plateau, within reach of its coarse cartilage.
+    square = (np.abs(x + 141) < side_um / 2) & (np.abs(y - 45) < side_um / 2)
+    tissue = drawing.tissue.copy()
+    tissue[square] = Tissue.HYALINE
+    spotted = label_map(joint, replace(drawing, tissue=tissue).probabilities())
+    assert (spotted.compartments[square] > 0).all() == kept
+    assert (spotted.tissue[square] == Tissue.HYALINE).all()
+
+
+def with_a_thick_plateau(pose: Pose) -> tuple[DrawnKnee, np.ndarray]:
+    """A pillar of hyaline cartilage on the medial plateau, up to 5 µm below the condyle."""
+    drawing = knee(pose)
+    x, y = pose.grid()
+    pillar = (np.abs(x + 560) < 60) & (y > -45) & (y < 75)
+    drawing.tissue[pillar] = Tissue.HYALINE
+    drawing.zones[pillar] = Compartment.MTP.code
+    return drawing, pillar & (y < -25)
+
+
+def test_hyaline_cartilage_goes_with_the_layer_it_grows_on() -> None:
+    """The pillar's top lies nearer to the condyle's calcified layer than to its own."""
+    coarse, _ = with_a_thick_plateau(COARSE)
+    fine, top = with_a_thick_plateau(FINE)
+    joint = locate_joint(coarse.probabilities(), "left")
+    assert joint is not None
+    labels = label_map(joint, fine.probabilities())
+    assert (labels.compartments[top] == Compartment.MTP.code).mean() > 0.98
+
+
+def test_label_maps_are_read_only(labels: LabelMap) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        labels.tissue[0, 0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        labels.compartments[0, 0] = 1

@@ -1,0 +1,316 @@
+"""Maps and grades from tiny networks whose answers are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from helpers.fake_networks import NotANumber, OfContext, OnEveryPixel, network
+from torch import Tensor, nn
+
+from histoscore.config import TileSettings
+from histoscore.errors import PredictionError
+from histoscore.geometry import Box, Mpp, Placement
+from histoscore.models.dataset import to_tensor
+from histoscore.models.predict import (
+    CONTEXT_CHANNELS,
+    Network,
+    Predictor,
+    collate_strips,
+    context_channels,
+    strip_measures,
+)
+from histoscore.records import SegmentationMap, Strip
+from histoscore.slides.memory import PictureInMemory
+from histoscore.vocabulary import Compartment, Tissue
+
+SLIDE_MPP = 0.731
+ROWS, COLUMNS = 301, 437
+WHOLE = Box(0, 0, COLUMNS, ROWS)
+
+
+def cloudy(rows: int = ROWS, columns: int = COLUMNS, grain: float = 14) -> PictureInMemory:
+    """A smooth random picture."""
+    noise = np.random.default_rng(8).normal(size=(rows, columns, 3)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), grain)
+    picture = np.clip(128 + smooth / smooth.std() * 45, 0, 255).astype(np.uint8)
+    return PictureInMemory(picture, Mpp(SLIDE_MPP))
+
+
+def predictor(
+    module: nn.Module,
+    mpp: float = SLIDE_MPP,
+    tile_px: int = 64,
+    fine: Network | None = None,
+    **tiles: Any,
+) -> Predictor:
+    networks = {"coarse": network(module, mpp, tile_px)}
+    return Predictor(networks | ({"fine": fine} if fine else {}), "cpu", TileSettings(**tiles))
+
+
+def untiled(module: nn.Module, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with torch.inference_mode():
+        tissue, zones = module(to_tensor(picture[None]))
+    return tissue.softmax(1)[0].numpy(), zones.softmax(1)[0].numpy()
+
+
+def test_the_blended_map_is_what_the_network_says_untiled() -> None:
+    slide, module = cloudy(), OnEveryPixel()
+    found = predictor(module).coarse(slide, WHOLE)
+    tissue, zones = untiled(module, slide.read_at(WHOLE, Mpp(SLIDE_MPP)))
+    assert found.tissue == pytest.approx(tissue, abs=2e-5)
+    assert found.zones == pytest.approx(zones, abs=2e-5)
+
+
+@pytest.mark.parametrize("mpp", [1.0, 1.9, 0.5])
+def test_so_it_is_at_another_scale_than_the_slides(mpp: float) -> None:
+    slide, module = cloudy(), OnEveryPixel()
+    found = predictor(module, mpp).coarse(slide, WHOLE)
+    picture = slide.read_at(WHOLE, found.placement.mpp)
+    assert found.tissue.shape == (8, *picture.shape[:2])
+    # A tile lies up to half a map pixel off its place; the picture is smooth.
+    assert np.abs(found.tissue - untiled(module, picture)[0]).mean() < 0.01
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.13, 0.5])
+@pytest.mark.parametrize("batch", [1, 7])
+def test_how_tiles_overlap_and_are_batched_does_not_show(overlap: float, batch: int) -> None:
+    slide, module = cloudy(), OnEveryPixel()
+    found = predictor(module, overlap=overlap, batch=batch).coarse(slide, WHOLE)
+    usual = predictor(module).coarse(slide, WHOLE)
+    assert found.tissue == pytest.approx(usual.tissue, abs=2e-5)
+    assert found.zones == pytest.approx(usual.zones, abs=2e-5)
+
+
+def test_a_shifted_grid_gives_the_same_map() -> None:
+    slide, networks = cloudy(), predictor(OnEveryPixel())
+    part = Box(83, 41, 250, 190)
+    whole, alone = networks.coarse(slide, WHOLE), networks.coarse(slide, part)
+    assert alone.tissue == pytest.approx(whole.tissue[(slice(None), *part.slices())], abs=2e-5)
+    assert (alone.placement.x, alone.placement.y) == (83, 41)
+
+
+@pytest.mark.parametrize("box", [WHOLE, Box(31, 17, 203, 119)])
+@pytest.mark.parametrize("mpp", [0.9, 2.6])
+def test_the_map_lies_where_the_box_lies(box: Box, mpp: float) -> None:
+    found = predictor(OnEveryPixel(), mpp).coarse(cloudy(), box)
+    place = found.placement
+    assert (place.x, place.y) == (box.x, box.y)
+    assert place.mpp == pytest.approx(mpp, rel=0.02)
+    assert place.downsample == pytest.approx(place.mpp / SLIDE_MPP)
+    assert found.tissue.shape[1:] == box.shape_at(place.downsample)
+
+
+def test_a_landmark_comes_out_where_it_is() -> None:
+    """A bright rectangle off the middle, seen at a coarser scale."""
+    picture = np.zeros((600, 900, 3), np.uint8)
+    picture[96:240, 420:780] = 255
+    slide = PictureInMemory(picture, Mpp(SLIDE_MPP))
+    module = OnEveryPixel()
+    found = predictor(module, 2.6).coarse(slide, Box(0, 0, 900, 600))
+    bright, dark = (untiled(module, np.full((1, 1, 3), v, np.uint8))[0][:, 0, 0] for v in (255, 0))
+    clear = int(np.argmax(np.abs(bright - dark)))
+    inside = np.abs(found.tissue[clear] - bright[clear]) < np.abs(found.tissue[clear] - dark[clear])
+    rows, columns = np.nonzero(inside)
+    d = found.placement.downsample
+    corners = np.array([columns.min(), columns.max() + 1, rows.min(), rows.max() + 1]) * d
+    assert corners == pytest.approx([420, 780, 96, 240], abs=d)
+
+
+def test_probabilities_sum_to_one_everywhere() -> None:
+    networks = predictor(OnEveryPixel(), 1.7)
+    found = networks.coarse(cloudy(), Box(-60, 20, 300, 400))
+    assert found.tissue.sum(0) == pytest.approx(1, abs=1e-4)
+    assert found.zones.sum(0) == pytest.approx(1, abs=1e-4)
+
+
+def test_every_tile_is_ticked() -> None:
+    ticks: list[tuple[int, int]] = []
+    predictor(OnEveryPixel(), batch=5).coarse(cloudy(), WHOLE, lambda *tick: ticks.append(tick))
+    done, total = zip(*ticks, strict=True)
+    assert len(set(total)) == 1
+    assert done[-1] == total[0]
+    assert list(done[:-1]) == list(range(5, done[-1], 5))
+
+
+def test_a_large_section_is_gridded_without_a_mask_of_its_size() -> None:
+    """At full resolution the grid of a 200 000 × 150 000 px section would need 100s of GB."""
+    ticks: list[tuple[int, int]] = []
+
+    class Enough(Exception):
+        pass
+
+    def first(done: int, of: int) -> None:
+        ticks.append((done, of))
+        raise Enough
+
+    class Blank(PictureInMemory):
+        def read_at(self, box: Box, mpp: Mpp) -> np.ndarray:
+            return np.full((64, 64, 3), 255, np.uint8)
+
+    slide = Blank(np.zeros((2, 3, 3), np.uint8), Mpp(0.1))
+    with pytest.raises(Enough):
+        predictor(OnEveryPixel(), 8.0, overlap=0).coarse(slide, Box(0, 0, 200_000, 150_000), first)
+    assert ticks == [(8, 40 * 30)]
+
+
+class TestFine:
+    """The fine pass: near cartilage only, and told what the coarse pass saw."""
+
+    coarse_mpp, fine_mpp = 2.9, 1.1
+
+    def coarse_map(self) -> SegmentationMap:
+        """Hyaline cartilage in the right half, bone in the left."""
+        d = self.coarse_mpp / SLIDE_MPP
+        shape = WHOLE.shape_at(d)
+        tissue = np.full((8, *shape), 0.01, np.float32)
+        tissue[Tissue.BONE, :, : shape[1] // 2] = 0.93
+        tissue[Tissue.HYALINE, :, shape[1] // 2 :] = 0.93
+        zones = np.full((5, *shape), 0.2, np.float32)
+        return SegmentationMap(tissue, zones, Placement(0, 0, d, Mpp(self.coarse_mpp)))
+
+    def fine(self, module: nn.Module, tile_px: int = 64) -> Predictor:
+        fine = network(module, self.fine_mpp, tile_px, CONTEXT_CHANNELS)
+        return predictor(OnEveryPixel(), self.coarse_mpp, fine=fine)
+
+    def test_the_fine_network_is_told_what_the_coarse_one_saw(self) -> None:
+        coarse = self.coarse_map()
+        wanted = np.ones(coarse.tissue.shape[1:], bool)
+        found = self.fine(OfContext()).fine(cloudy(), coarse, wanted)
+        label = found.tissue.argmax(0)
+        edge = coarse.tissue.shape[2] // 2 * self.coarse_mpp / found.placement.mpp
+        assert (label[:, : int(edge) - 3] == Tissue.BONE).all()
+        right = label[:-4, int(edge) + 3 : -4]  # the map may reach a little past the coarse one
+        assert (right == Tissue.HYALINE).all()
+
+    def test_the_map_spans_what_is_wanted(self) -> None:
+        coarse = self.coarse_map()
+        wanted = np.zeros(coarse.tissue.shape[1:], bool)
+        wanted[20:33, 40:71] = True
+        found = self.fine(OnEveryPixel(CONTEXT_CHANNELS)).fine(cloudy(), coarse, wanted)
+        d = coarse.placement.downsample
+        place = found.placement
+        assert (place.x, place.y) == (int(40 * d), int(20 * d))
+        rows, columns = found.tissue.shape[1:]
+        assert columns * place.downsample == pytest.approx(31 * d, abs=3)
+        assert rows * place.downsample == pytest.approx(13 * d, abs=3)
+
+    def test_where_no_tile_was_read_the_coarse_map_shows(self) -> None:
+        slide, coarse = cloudy(601, 874), self.coarse_map()
+        wanted = np.zeros(coarse.tissue.shape[1:], bool)
+        wanted[:4, :4] = wanted[-4:, -4:] = True
+        found = self.fine(OnEveryPixel(CONTEXT_CHANNELS), tile_px=32).fine(slide, coarse, wanted)
+        rows, columns = found.tissue.shape[1:]
+        corner = found.tissue[:, int(rows * 0.8), int(columns * 0.2)]
+        assert corner == pytest.approx(coarse.tissue[:, -4, 4], abs=1e-5)
+        assert found.tissue[:, 5, 5] != pytest.approx(coarse.tissue[:, 2, 2], abs=0.05)
+        assert found.tissue[:, :-4, :-4].sum(0) == pytest.approx(1, abs=1e-4)
+
+    def test_context_tells_articular_cartilage_from_its_look_alikes_and_femur_from_tibia(
+        self,
+    ) -> None:
+        tissue = np.zeros((8, 1, 5), np.float32)
+        for column, kind in enumerate(
+            (Tissue.HYALINE, Tissue.CALCIFIED, Tissue.GROWTH_PLATE, Tissue.MENISCUS, Tissue.BONE)
+        ):
+            tissue[kind, 0, column] = 1
+        zones = np.zeros((5, 1, 5), np.float32)
+        for column, zone in enumerate((1, 2, 3, 4, 0)):
+            zones[zone, 0, column] = 1
+        place = Placement(0, 0, 4, Mpp(2.9))
+        told = context_channels(SegmentationMap(tissue, zones, place))[0] // 255
+        assert told.tolist() == [[1, 0, 1], [1, 0, 0], [0, 1, 1], [0, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_map_that_is_not_finite_is_refused(value: float) -> None:
+    if value == float("-inf"):
+        pytest.skip("a logit of minus infinity is a probability of 0")
+    with pytest.raises(PredictionError, match="not finite"):
+        predictor(NotANumber(value)).coarse(cloudy(), WHOLE)
+
+
+def strip(
+    compartment: Compartment = Compartment.MTP, length: int = 150, bare: slice = slice(0)
+) -> Strip:
+    """Hyaline cartilage 40 rows thick over 30 rows of calcified, at 0.5 µm a row."""
+    pixels = np.full((128, length, 5), (200, 120, 70, 0, 0), np.uint8)
+    pixels[40:80, :, 3] = 255
+    pixels[40:80, bare, 3] = 0
+    pixels[80:110, :, 4] = 255
+    return Strip(compartment, pixels, 80, Mpp(0.5))
+
+
+class TestGrades:
+    """Grades from strips."""
+
+    def grader(self, module: nn.Module) -> Predictor:
+        return Predictor(
+            {"grader": network(module, 0.5, 224, kind="grader")}, "cpu", TileSettings()
+        )
+
+    def test_each_strip_gets_probabilities_over_the_ladder_in_its_order(self) -> None:
+        class ByLength(nn.Module):
+            def forward(self, strips: Tensor, present: Tensor, measures: Tensor) -> Tensor:
+                rung = present.sum(1, keepdim=True) / 20
+                return -(torch.arange(8)[None] - rung).abs() * 3
+
+        strips = [strip(c, 20 * n) for n, c in enumerate(Compartment, 2)]
+        grades = self.grader(ByLength()).grade(strips)
+        assert [g.compartment for g in grades] == list(Compartment)
+        assert [int(np.argmax(g.probabilities)) for g in grades] == [2, 3, 4, 5]
+        for grade in grades:
+            assert len(grade.probabilities) == 8
+            assert sum(grade.probabilities) == pytest.approx(1, abs=1e-12)
+
+    def test_no_strips_no_grades(self) -> None:
+        assert self.grader(NotANumber(0)).grade([]) == ()
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+    def test_grades_that_are_not_finite_are_refused(self, value: float) -> None:
+        with pytest.raises(PredictionError, match="not finite"):
+            self.grader(NotANumber(value)).grade([strip()])
+
+
+class TestStrips:
+    """What the grader is given of a strip."""
+
+    spec = network(nn.Identity(), 0.5, 224, kind="grader").spec
+
+    def test_a_short_strip_is_padded_with_white_that_counts_for_nothing(self) -> None:
+        pixels, present, _ = collate_strips([strip(length=150)], self.spec)
+        assert pixels.shape == (1, 3, 128, 224)
+        assert (pixels[..., 150:] == 1).all()
+        assert present[0].tolist() == [True] * 150 + [False] * 74
+
+    def test_a_strip_that_is_too_long_is_squeezed(self) -> None:
+        pixels, present, measures = collate_strips([strip(length=700)], self.spec)
+        assert pixels.shape == (1, 3, 128, 224)
+        assert present.all()
+        assert measures[0].tolist() == pytest.approx(strip_measures(strip(length=700)))
+
+    def test_context_channels_are_the_label_masks(self) -> None:
+        spec = self.spec.model_copy(update={"context": 2})
+        pixels, _, _ = collate_strips([strip(length=150)], spec)
+        assert pixels.shape == (1, 5, 128, 224)
+        assert (pixels[0, 3, 40:80, :150] == 1).all()
+        assert pixels[0, 3, :, 150:].max() == 0
+        assert pixels[0, 4].sum() == 30 * 150
+
+    def test_measures_are_extent_mean_low_and_spread_of_thickness(self) -> None:
+        healthy, ill = strip_measures(strip()), strip_measures(strip(bare=slice(30, 75)))
+        assert healthy == pytest.approx([0, 20 / 50, 20 / 50, 0])
+        assert ill[0] == pytest.approx(0.3)
+        assert ill[1] == pytest.approx(0.7 * 20 / 50)
+        assert ill[2] == 0
+        assert ill[3] == pytest.approx(20 * np.sqrt(0.21) / 25)
+
+
+def test_what_it_runs_on_is_told() -> None:
+    facts = predictor(OnEveryPixel()).facts()
+    assert facts["device"] == "cpu"
+    assert facts["engine"] == "torch cpu float32"
+    assert facts["engine_threads"] == torch.get_num_threads()
