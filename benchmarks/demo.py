@@ -18,6 +18,13 @@ from histoscore.scoring.agreement import quadratic_weighted_kappa
 from histoscore.vocabulary import OARSI_MOUSE
 
 KEY = ["slide", "section", "compartment"]
+NUMBERS = (
+    "grade",
+    "hyaline_area_um2",
+    "calcified_area_um2",
+    "surface_length_um",
+    "lesion_extent",
+)
 SMALL_UM2 = 3_000
 """Below this area relative errors mean nothing; absolute ones are given instead."""
 
@@ -33,7 +40,7 @@ def joined(run: Path, study: Path) -> pd.DataFrame:
         read(run / "compartments.csv"), on=KEY, how="left", suffixes=("_true", "")
     )
     for column in both.columns:
-        if column.startswith(("grade", "expected", "hyaline", "calcified", "surface", "mean_", "lesion")):
+        if column.removesuffix("_true") in NUMBERS:
             both[column] = pd.to_numeric(both[column], errors="coerce")
     return both
 
@@ -68,6 +75,11 @@ def grade_line(truth: pd.Series, grade: pd.Series) -> str:
     )
 
 
+def spread(errors: pd.Series, form: str) -> str:
+    """Median and 95th percentile of absolute errors."""
+    return f"{errors.median():{form}} (median), {errors.quantile(0.95):{form}} (95th percentile)"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -81,9 +93,9 @@ def main() -> None:
     print(f"hyaline area             {area_line(both, 'hyaline_area_um2')}")
     print(f"calcified area           {area_line(both, 'calcified_area_um2')}")
     length = (both["surface_length_um"] / both["surface_length_um_true"] - 1).abs()
-    print(f"surface length           median {length.median():.1%}, 95th {length.quantile(0.95):.1%}")
+    print(f"surface length           off by {spread(length, '.1%')}")
     extent = (both["lesion_extent"] - both["lesion_extent_true"]).abs()
-    print(f"lesion extent            median {extent.median():.3f}, 95th {extent.quantile(0.95):.3f}")
+    print(f"lesion extent            off by {spread(extent, '.3f')}")
     print(f"grade, model             {grade_line(both['grade_true'], both['grade'])}")
     scorers = read(arguments.study / "scorers.csv")
     for scorer, rows in scorers.groupby("scorer"):

@@ -14,6 +14,7 @@ from histoscore.models.networks import save_weights
 from histoscore.models.predict import Network
 from histoscore.vocabulary import LADDERS, Tissue, format_rung
 
+
 def write_bundle(
     folder: Path,
     name: str,

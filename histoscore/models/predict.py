@@ -237,8 +237,7 @@ def collate_strips(
     for strip in strips:
         pixels = strip.pixels
         if pixels.shape[1] > spec.tile_px:  # longer than any mouse condyle: squeezed to fit
-            size = (spec.tile_px, pixels.shape[0])
-            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+            pixels = _squeezed(pixels, spec.tile_px)
         blank = spec.tile_px - pixels.shape[1]
         padded = np.pad(pixels, ((0, 0), (0, blank), (0, 0)), constant_values=255)
         padded[:, pixels.shape[1] :, 3:] = 0
@@ -250,6 +249,15 @@ def collate_strips(
         torch.from_numpy(np.stack(present)),
         torch.tensor(np.stack(measures), dtype=torch.float32),
     )
+
+
+def _squeezed(pixels: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
+    """(depth, columns, 5) shrunk to `length` columns; OpenCV takes four channels at most."""
+    parts = [
+        cv2.resize(np.ascontiguousarray(part), (length, len(pixels)), interpolation=cv2.INTER_AREA)
+        for part in (pixels[..., :3], pixels[..., 3:])
+    ]
+    return np.dstack(parts).astype(np.uint8, copy=False)
 
 
 def strip_measures(strip: Strip) -> NDArray[np.float64]:

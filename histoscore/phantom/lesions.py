@@ -11,6 +11,7 @@ import numpy as np
 
 from histoscore.phantom.curves import Profile, ripple, soft_step
 from histoscore.records import Mask
+from histoscore.vocabulary import OARSI_MOUSE
 
 EROSION_EXTENT = {3: (0.04, 0.22), 4: (0.28, 0.47), 5: (0.53, 0.72), 6: (0.78, 0.95)}
 """Fraction of the surface that is gone, drawn clear of the rungs' boundaries."""
@@ -62,20 +63,27 @@ def draw_lesions(
         step: µm between points.
         rng: the section's random numbers.
     """
-    n = len(intact)
-    grade = disease.grade
-    worn = np.ones(n)
-    if grade >= 3:
-        worn = _erosion(n, step, EROSION_EXTENT[int(grade)], rng)
-    elif grade == 2:
-        worn = _lamina_loss(n, step, rng)
-    frayed = np.clip(worn * (1 + _roughness(n, step, grade, intact, rng)), 0, None)
-    cleft = np.full(n, np.inf)
-    for _ in range(_cleft_count(grade, rng)):
-        cleft = np.minimum(cleft, _cleft(n, step, grade, rng))
-    remaining = np.where(worn == 0, 0, np.minimum(frayed, cleft))
+    n, grade = len(intact), disease.grade
+    worn = _worn(n, step, grade, rng)
+    rough = _roughness(n, step, grade, intact, rng)
+    cloven = _cloven(n, step, grade, rng)
+    if _implied(_gone(np.minimum(worn, cloven), intact)) > grade:
+        # Once in thousands thin rims and clefts carry the extent over to the next rung.
+        worn, cloven = _without_thin_rims(worn), np.full(n, np.inf)
+    remaining = np.minimum(np.clip(worn * (1 + rough), 0, None), cloven)
+    remaining[worn == 0] = 0
     depth, left = _stain_loss(n, step, grade, rng)
-    return Lesions(remaining, worn, depth, left, _gone(np.minimum(worn, cleft), intact))
+    return Lesions(remaining, worn, depth, left, _gone(np.minimum(worn, cloven), intact))
+
+
+def _implied(gone: Mask) -> float:
+    """The rung that an extent implies; 0 below those that are defined by extent."""
+    return OARSI_MOUSE.implied_by_extent(float(gone.mean())) or 0.0
+
+
+def _without_thin_rims(worn: Profile) -> Profile:
+    """What is left is left with at least a tenth of its thickness."""
+    return np.where(worn > 0, np.maximum(worn, 0.1), 0)
 
 
 def _gone(left: Profile, intact: Profile) -> Mask:
@@ -85,6 +93,13 @@ def _gone(left: Profile, intact: Profile) -> Mask:
     cartilage were 12 µm thick, and fibrillation, which is no loss, does not count.
     """
     return np.asarray(left * np.maximum(intact, 12) < GONE_UM)
+
+
+def _worn(n: int, step: float, grade: float, rng: np.random.Generator) -> Profile:
+    """Fraction left of the thickness, apart from clefts and fibrillation."""
+    if grade >= 3:
+        return _erosion(n, step, EROSION_EXTENT[int(grade)], rng)
+    return _lamina_loss(n, step, rng) if grade == 2 else np.ones(n)
 
 
 def _erosion(n: int, step: float, extent: tuple[float, float], rng: np.random.Generator) -> Profile:
@@ -120,6 +135,14 @@ def _roughness(
     frayed = ripple(n, 2.6 / step, rng) + 0.7 * ripple(n, 5.5 / step, rng)
     fringe = -np.abs(frayed) * rng.uniform(2.2, 4.6)
     return (calm + where * fringe) / np.maximum(intact, 12)
+
+
+def _cloven(n: int, step: float, grade: float, rng: np.random.Generator) -> Profile:
+    """All clefts as an upper bound on what is left; infinite where there is none."""
+    bound = np.full(n, np.inf)
+    for _ in range(_cleft_count(grade, rng)):
+        bound = np.minimum(bound, _cleft(n, step, grade, rng))
+    return bound
 
 
 def _cleft_count(grade: float, rng: np.random.Generator) -> int:

@@ -75,6 +75,16 @@ class _Graded:
     grades: tuple[GradePrediction, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """The slide at hand: opened, seen from afar, and whose row it is."""
+
+    slide: Slide
+    job: SlideJob
+    overview: _Overview
+    tiles: _TileCount
+
+
 class SlideScorer:
     """Scores slides with one model bundle; overlays and label maps go into the run folder."""
 
@@ -85,26 +95,19 @@ class SlideScorer:
         self.predictor = Predictor.of(self.bundle, config.device, config.tiles)
 
     def facts(self) -> Mapping[str, str | int]:
+        """Device, engine and threads as they are used, for run.json."""
         return self.predictor.facts()
 
     def score(self, job: SlideJob, report_tiles: ReportTiles) -> SlideResult:
         """The slide's result; raises SlideError where it cannot be read or predicted."""
-        row = job.row
+        row, tiles = job.row, _TileCount(report_tiles)
         with open_slide(row.path, row.mpp, self.config.limits) as slide:
-            overview = self._overview(slide)
             info = slide.info
-            found = find_sections(
-                overview.tissue,
-                overview.placement,
-                (info.width, info.height),
-                self.config.sections,
-            )
-            tiles = _TileCount(report_tiles)
-            chosen = chosen_sections(found, row.sections)
-            features: list[Feature] = []
-            sections = tuple(
-                self._section(slide, overview, section, job, tiles, features) for section in chosen
-            )
+            subject = _Subject(slide, job, self._overview(slide), tiles)
+            chosen = chosen_sections(self._sections(subject), row.sections)
+            scored = [self._section(subject, section) for section in chosen]
+        sections = tuple(result for result, _ in scored)
+        features = [feature for _, objects in scored for feature in objects]
         if features:
             write_features(self.run.geojson_path(row.slide), features)
         status, reason = _slide_status(sections)
@@ -133,25 +136,25 @@ class SlideScorer:
         placement = Placement(0, 0, mpp / info.mpp, mpp)
         return _Overview(picture, tissue, placement, white_point(picture, tissue))
 
+    def _sections(self, subject: _Subject) -> tuple[Section, ...]:
+        view, info = subject.overview, subject.slide.info
+        size = (info.width, info.height)
+        return find_sections(view.tissue, view.placement, size, self.config.sections)
+
     def _section(
-        self,
-        slide: Slide,
-        overview: _Overview,
-        section: Section,
-        job: SlideJob,
-        tiles: _TileCount,
-        features: list[Feature],
-    ) -> SectionResult:
-        picture, tissue = overview.of(section.box)
-        readouts = stain_readouts(picture[tissue], overview.white)
-        readouts |= section_readouts(picture, tissue, overview.placement.mpp, overview.white)
+        self, subject: _Subject, section: Section
+    ) -> tuple[SectionResult, Sequence[Feature]]:
+        """A section's result and its QuPath objects; overlay and label map are written."""
+        readouts = _readouts(subject.overview, section)
         reason = self._foreign_stain(readouts)
-        graded = None
-        if not reason:
-            graded = self._graded(slide, section, job, overview.white, tiles)
-            reason = "" if graded else NO_JOINT
-        compartments = self._compartments(graded) if graded else _withheld(reason)
-        status, reason = _section_status(compartments, reason)
+        graded = None if reason else self._graded(subject, section)
+        if graded is None:
+            reason = reason or NO_JOINT
+            compartments = _withheld(reason)
+        else:
+            compartments = self._compartments(graded)
+        flags = self._flags(section, readouts, graded)
+        status, reason = _section_status(compartments, flags, reason)
         box = section.box
         result = SectionResult(
             section=section.number,
@@ -162,24 +165,11 @@ class SlideScorer:
             area_um2=section.area,
             status=status,
             reason=reason,
-            medial_side=graded.reading.joint.medial_side if graded else None,
-            medial_source=graded.reading.joint.medial_source if graded else None,
-            flags=self._flags(section, readouts, graded),
+            flags=flags,
             readouts=readouts,
             compartments=compartments,
         )
-        if graded is None:
-            return result
-        features += self._pictures(slide, job, result, graded)
-        return result.model_copy(update={"overlay": self._overlay_name(job, section.number)})
-
-    def _flags(
-        self, section: Section, readouts: Mapping[str, float], graded: _Graded | None
-    ) -> tuple[str, ...]:
-        """What a person should look at in this section."""
-        blurred = readouts.get("focus", 1.0) < self.config.quality.min_focus
-        joint = graded.reading.joint.flags if graded else ()
-        return section.flags + joint + (("out_of_focus",) if blurred else ())
+        return self._illustrated(subject, result, graded) if graded else (result, [])
 
     def _foreign_stain(self, readouts: Mapping[str, float]) -> str:
         """Why this is not the stain that the model knows; empty where it is."""
@@ -192,19 +182,18 @@ class SlideScorer:
                 )
         return ""
 
-    def _graded(
-        self, slide: Slide, section: Section, job: SlideJob, white: Rgb, tiles: _TileCount
-    ) -> _Graded | None:
+    def _graded(self, subject: _Subject, section: Section) -> _Graded | None:
         reading = read_joint(
             self.predictor,
-            slide,
+            subject.slide,
             section.box,
-            job.row.medial,
+            subject.job.row.medial,
             self.config.full_section,
-            tiles,
+            subject.tiles,
         )
         if reading is None:
             return None
+        white = subject.overview.white
         measures = tuple(
             replace(m, safranin_fraction=_safranin_fraction(strip, white))
             for m, strip in zip(reading.measures, reading.strips, strict=True)
@@ -221,30 +210,43 @@ class SlideScorer:
             for c in Compartment
         )
 
-    def _pictures(
-        self, slide: Slide, job: SlideJob, result: SectionResult, graded: _Graded
-    ) -> list[Feature]:
-        """Overlay, label map and QuPath objects of a section."""
+    def _flags(
+        self, section: Section, readouts: Mapping[str, float], graded: _Graded | None
+    ) -> tuple[str, ...]:
+        """What a person should look at in this section."""
+        blurred = readouts.get("focus", 1.0) < self.config.quality.min_focus
+        joint = graded.reading.joint.flags if graded else ()
+        return section.flags + joint + (("out_of_focus",) if blurred else ())
+
+    def _illustrated(
+        self, subject: _Subject, result: SectionResult, graded: _Graded
+    ) -> tuple[SectionResult, Sequence[Feature]]:
+        """The result with how its joint lies and its overlay; writes overlay and label map."""
+        row, slide, reading = subject.job.row, subject.slide, graded.reading
         box = Box(result.x, result.y, result.width, result.height)
         mpp = Mpp(slide.info.mpp * max(1.0, box.width / OVERLAY_WIDTH_PX))
         surfaces = [m.surface for m in graded.measures]
+        demonstration = "" if self.bundle.validated_on_real_tissue else " (demonstration)"
         overlay = draw_overlay(
             slide.read_at(box, mpp),
-            graded.reading.labels,
+            reading.labels,
             surfaces,
             result.compartments,
             box,
             mpp,
-            footer=f"{job.row.slide} · section {result.section} · model {self.bundle.name}"
-            + ("" if self.bundle.validated_on_real_tissue else " (demonstration)"),
+            footer=f"{row.slide} · section {result.section} · model {self.bundle.name}"
+            + demonstration,
         )
-        write_overlay(self.run.overlay_path(job.row.slide, result.section), overlay)
-        write_label_store(self.run.label_path(job.row.slide, result.section), graded.reading.labels)
-        return to_features(job.sha256, result, graded.reading.labels, surfaces)
-
-    def _overlay_name(self, job: SlideJob, section: int) -> str:
-        path = self.run.overlay_path(job.row.slide, section)
-        return path.relative_to(self.run.path).as_posix()
+        path = self.run.overlay_path(row.slide, result.section)
+        write_overlay(path, overlay)
+        write_label_store(self.run.label_path(row.slide, result.section), reading.labels)
+        facts = {
+            "medial_side": reading.joint.medial_side,
+            "medial_source": reading.joint.medial_source,
+            "overlay": path.relative_to(self.run.path).as_posix(),
+        }
+        features = to_features(subject.job.sha256, result, reading.labels, surfaces)
+        return result.model_copy(update=facts), features
 
 
 class _TileCount:
@@ -258,6 +260,13 @@ class _TileCount:
         self._report(self._before + done, self.total)
         if done == of:
             self._before = self.total
+
+
+def _readouts(overview: _Overview, section: Section) -> dict[str, float]:
+    """Stain and quality of a section, from the overview."""
+    picture, tissue = overview.of(section.box)
+    stain = stain_readouts(picture[tissue], overview.white)
+    return stain | section_readouts(picture, tissue, overview.placement.mpp, overview.white)
 
 
 def _safranin_fraction(strip: Strip, white: Rgb) -> float | None:
@@ -275,14 +284,16 @@ def _withheld(reason: str) -> tuple[CompartmentResult, ...]:
     )
 
 
-def _section_status(compartments: Sequence[CompartmentResult], reason: str) -> tuple[Status, str]:
+def _section_status(
+    compartments: Sequence[CompartmentResult], flags: Sequence[str], reason: str
+) -> tuple[Status, str]:
     statuses = {c.status for c in compartments}
-    if statuses == {Status.SCORED}:
-        return Status.SCORED, ""
-    if any(status.is_graded for status in statuses):
-        missing = [c.compartment.value for c in compartments if not c.status.is_graded]
-        return Status.WARNED, f"no grade for {', '.join(missing)}" if missing else ""
-    return Status.REVIEW, reason or "no compartment could be graded"
+    if not any(status.is_graded for status in statuses):
+        return Status.REVIEW, reason or "no compartment could be graded"
+    missing = [c.compartment.value for c in compartments if not c.status.is_graded]
+    if missing:
+        return Status.WARNED, f"no grade for {', '.join(missing)}"
+    return (Status.WARNED if flags or Status.WARNED in statuses else Status.SCORED), ""
 
 
 def _slide_status(sections: Sequence[SectionResult]) -> tuple[Status, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from helpers.drawn_knee import DrawnKnee
@@ -12,7 +10,7 @@ from torch import Tensor, nn
 from histoscore.models.bundle import NetworkName, NetworkSpec
 from histoscore.models.networks import N_TISSUES, N_ZONES
 from histoscore.models.predict import CONTEXT_CHANNELS, Network
-from histoscore.vocabulary import Compartment, Tissue
+from histoscore.vocabulary import Tissue
 
 _SHARPNESS = 120.0
 

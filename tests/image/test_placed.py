@@ -45,7 +45,7 @@ def test_a_position_stays_where_it_is(source: Placement, target: Placement) -> N
     expected = field(target, (70, 55))
     # OpenCV places samples on a raster of 1/32 pixel.
     tolerance = (0.31 + 0.17) * source.downsample / 32
-    assert seen[inside] == pytest.approx(expected[inside], abs=tolerance + 1e-3)
+    assert np.abs(seen - expected)[inside].max(initial=0) < tolerance + 1e-3
 
 
 def test_outside_the_source_is_nothing() -> None:
@@ -70,8 +70,8 @@ def test_several_channels_move_together() -> None:
     one = field(source, (33, 47))
     both = seen_through(np.dstack([one, 2 * one, -one]), source, target, (60, 80))
     alone = seen_through(one, source, target, (60, 80))
-    assert both[..., 0] == pytest.approx(alone)
-    assert both[..., 2] == pytest.approx(-alone)
+    assert np.allclose(both[..., 0], alone, atol=1e-3)
+    assert np.allclose(both[..., 2], -alone, atol=1e-3)
 
 
 def test_a_masks_border_falls_between_the_pixels_it_parts() -> None:

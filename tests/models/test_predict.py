@@ -28,7 +28,7 @@ from histoscore.slides.memory import PictureInMemory
 from histoscore.vocabulary import Compartment, Tissue
 
 SLIDE_MPP = 0.731
-ROWS, COLUMNS = 301, 437
+ROWS, COLUMNS = 241, 357
 WHOLE = Box(0, 0, COLUMNS, ROWS)
 
 
@@ -43,7 +43,7 @@ def cloudy(rows: int = ROWS, columns: int = COLUMNS, grain: float = 14) -> Pictu
 def predictor(
     module: nn.Module,
     mpp: float = SLIDE_MPP,
-    tile_px: int = 64,
+    tile_px: int = 96,
     fine: Network | None = None,
     **tiles: Any,
 ) -> Predictor:
@@ -61,8 +61,8 @@ def test_the_blended_map_is_what_the_network_says_untiled() -> None:
     slide, module = cloudy(), OnEveryPixel()
     found = predictor(module).coarse(slide, WHOLE)
     tissue, zones = untiled(module, slide.read_at(WHOLE, Mpp(SLIDE_MPP)))
-    assert found.tissue == pytest.approx(tissue, abs=2e-5)
-    assert found.zones == pytest.approx(zones, abs=2e-5)
+    assert np.abs(found.tissue - tissue).max() < 2e-5
+    assert np.abs(found.zones - zones).max() < 2e-5
 
 
 @pytest.mark.parametrize("mpp", [1.0, 1.9, 0.5])
@@ -81,15 +81,15 @@ def test_how_tiles_overlap_and_are_batched_does_not_show(overlap: float, batch: 
     slide, module = cloudy(), OnEveryPixel()
     found = predictor(module, overlap=overlap, batch=batch).coarse(slide, WHOLE)
     usual = predictor(module).coarse(slide, WHOLE)
-    assert found.tissue == pytest.approx(usual.tissue, abs=2e-5)
-    assert found.zones == pytest.approx(usual.zones, abs=2e-5)
+    assert np.abs(found.tissue - usual.tissue).max() < 2e-5
+    assert np.abs(found.zones - usual.zones).max() < 2e-5
 
 
 def test_a_shifted_grid_gives_the_same_map() -> None:
     slide, networks = cloudy(), predictor(OnEveryPixel())
-    part = Box(83, 41, 250, 190)
+    part = Box(83, 41, 250, 170)
     whole, alone = networks.coarse(slide, WHOLE), networks.coarse(slide, part)
-    assert alone.tissue == pytest.approx(whole.tissue[(slice(None), *part.slices())], abs=2e-5)
+    assert np.abs(alone.tissue - whole.tissue[(slice(None), *part.slices())]).max() < 2e-5
     assert (alone.placement.x, alone.placement.y) == (83, 41)
 
 
@@ -122,9 +122,9 @@ def test_a_landmark_comes_out_where_it_is() -> None:
 
 def test_probabilities_sum_to_one_everywhere() -> None:
     networks = predictor(OnEveryPixel(), 1.7)
-    found = networks.coarse(cloudy(), Box(-60, 20, 300, 400))
-    assert found.tissue.sum(0) == pytest.approx(1, abs=1e-4)
-    assert found.zones.sum(0) == pytest.approx(1, abs=1e-4)
+    found = networks.coarse(cloudy(), Box(-60, 20, 300, 310))
+    assert np.abs(found.tissue.sum(0) - 1).max() < 1e-4
+    assert np.abs(found.zones.sum(0) - 1).max() < 1e-4
 
 
 def test_every_tile_is_ticked() -> None:
@@ -140,21 +140,21 @@ def test_a_large_section_is_gridded_without_a_mask_of_its_size() -> None:
     """At full resolution the grid of a 200 000 × 150 000 px section would need 100s of GB."""
     ticks: list[tuple[int, int]] = []
 
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def first(done: int, of: int) -> None:
         ticks.append((done, of))
-        raise Enough
+        raise EnoughError
 
     class Blank(PictureInMemory):
         def read_at(self, box: Box, mpp: Mpp) -> np.ndarray:
-            return np.full((64, 64, 3), 255, np.uint8)
+            return np.full((96, 96, 3), 255, np.uint8)
 
     slide = Blank(np.zeros((2, 3, 3), np.uint8), Mpp(0.1))
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         predictor(OnEveryPixel(), 8.0, overlap=0).coarse(slide, Box(0, 0, 200_000, 150_000), first)
-    assert ticks == [(8, 40 * 30)]
+    assert ticks == [(8, 27 * 20)]
 
 
 class TestFine:
@@ -199,7 +199,7 @@ class TestFine:
         assert rows * place.downsample == pytest.approx(13 * d, abs=3)
 
     def test_where_no_tile_was_read_the_coarse_map_shows(self) -> None:
-        slide, coarse = cloudy(601, 874), self.coarse_map()
+        slide, coarse = cloudy(482, 714), self.coarse_map()
         wanted = np.zeros(coarse.tissue.shape[1:], bool)
         wanted[:4, :4] = wanted[-4:, -4:] = True
         found = self.fine(OnEveryPixel(CONTEXT_CHANNELS), tile_px=32).fine(slide, coarse, wanted)
@@ -207,11 +207,9 @@ class TestFine:
         corner = found.tissue[:, int(rows * 0.8), int(columns * 0.2)]
         assert corner == pytest.approx(coarse.tissue[:, -4, 4], abs=1e-5)
         assert found.tissue[:, 5, 5] != pytest.approx(coarse.tissue[:, 2, 2], abs=0.05)
-        assert found.tissue[:, :-4, :-4].sum(0) == pytest.approx(1, abs=1e-4)
+        assert np.abs(found.tissue[:, 4:-4, 4:-4].sum(0) - 1).max() < 1e-4
 
-    def test_context_tells_articular_cartilage_from_its_look_alikes_and_femur_from_tibia(
-        self,
-    ) -> None:
+    def test_context_tells_cartilage_from_its_look_alikes_and_joint_from_shaft(self) -> None:
         tissue = np.zeros((8, 1, 5), np.float32)
         for column, kind in enumerate(
             (Tissue.HYALINE, Tissue.CALCIFIED, Tissue.GROWTH_PLATE, Tissue.MENISCUS, Tissue.BONE)
@@ -222,13 +220,11 @@ class TestFine:
             zones[zone, 0, column] = 1
         place = Placement(0, 0, 4, Mpp(2.9))
         told = context_channels(SegmentationMap(tissue, zones, place))[0] // 255
-        assert told.tolist() == [[1, 0, 1], [1, 0, 0], [0, 1, 1], [0, 1, 0], [0, 0, 0]]
+        assert told.tolist() == [[1, 0, 1], [1, 0, 1], [0, 1, 1], [0, 1, 1], [0, 0, 0]]
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_map_that_is_not_finite_is_refused(value: float) -> None:
-    if value == float("-inf"):
-        pytest.skip("a logit of minus infinity is a probability of 0")
     with pytest.raises(PredictionError, match="not finite"):
         predictor(NotANumber(value)).coarse(cloudy(), WHOLE)
 

@@ -12,6 +12,8 @@ from histoscore.phantom.lesions import EROSION_EXTENT, Disease, Lesions, draw_le
 from histoscore.vocabulary import OARSI_MOUSE
 
 seeds = st.integers(0, 2**32 - 1)
+SEEDS = (*range(100), 119)
+"""With seed 119 thin rims would carry a 5 over to 6 (75.3 % bare) if they were not kept."""
 POINTS = 700
 
 
@@ -88,13 +90,12 @@ def test_erosion_bares_as_much_as_its_rung_says(grade: int, seed: int) -> None:
     drawn = lesions(grade, seed)
     low, high = EROSION_EXTENT[grade]
     assert low - 0.01 <= drawn.extent <= high + 0.06
-    assert drawn.gone[drawn.remaining == 0].all()
+    assert drawn.gone[drawn.remaining_smooth == 0].all()
 
 
 @pytest.mark.parametrize("grade", [3, 4, 5, 6])
 def test_the_extent_implies_the_grade_that_was_drawn(grade: int) -> None:
-    extents = [lesions(grade, seed).extent for seed in range(150)]
-    assert {OARSI_MOUSE.implied_by_extent(extent) for extent in extents} == {grade}
+    assert {OARSI_MOUSE.implied_by_extent(lesions(grade, seed).extent) for seed in SEEDS} == {grade}
 
 
 def test_drawn_extents_keep_clear_of_the_rungs_boundaries() -> None:
@@ -118,5 +119,5 @@ def test_points_twice_as_far_apart_show_the_same_disease() -> None:
         draw_lesions(Disease(5), intact()[::2], 2.0, np.random.default_rng(seed)).extent
         for seed in range(40)
     ]
-    assert 0.53 <= min(coarse)
+    assert min(coarse) >= 0.53
     assert max(coarse) < 0.75

@@ -48,9 +48,18 @@ def test_a_filled_ellipse_has_its_area(view: View) -> None:
 
 @settings(max_examples=40)
 @given(view=views)
-def test_a_filled_rectangle_has_its_area(view: View) -> None:
+def test_each_side_of_a_filled_rectangle_is_right_to_half_a_pixel(view: View) -> None:
     counted = view.fill(rectangle(301, 143)).sum() * view.mpp**2
-    assert counted == pytest.approx(301 * 143, rel=0.01)
+    assert (301 - view.mpp) * (143 - view.mpp) <= counted
+    assert counted <= (301 + view.mpp) * (143 + view.mpp)
+
+
+@pytest.mark.parametrize("angle", [17.0, -63.0, 211.0])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_filled_rectangle_has_its_area(angle: float, mirrored: bool) -> None:
+    view = View((700, 1010), 0.8317, CENTER, angle, mirrored)
+    counted = view.fill(rectangle(301, 143)).sum() * view.mpp**2
+    assert counted == pytest.approx(301 * 143, rel=0.005)
 
 
 @given(view=views)
@@ -100,7 +109,8 @@ def test_noise_has_unit_deviation_and_its_grain() -> None:
     rng = np.random.default_rng(2)
     fine, coarse = noise((500, 701), 4, rng), noise((500, 701), 24, rng)
     assert fine.shape == coarse.shape == (500, 701)
-    assert fine.std() == pytest.approx(1, abs=0.15)
+    assert fine.std() == pytest.approx(1, abs=0.2)
+    assert coarse.std() == pytest.approx(1, abs=0.2)
     assert np.abs(np.diff(fine)).mean() > 4 * np.abs(np.diff(coarse)).mean()
 
 
@@ -121,5 +131,5 @@ def test_scattered_points_lie_in_the_mask_about_as_dense_as_asked() -> None:
 def test_a_line_is_drawn_at_x_and_y_not_row_and_column() -> None:
     layer = np.zeros((40, 90), np.uint8)
     draw_line(layer, np.array([(10.0, 5.0), (80.0, 5.0)]), 1)
-    assert layer[5, 12:78].min() == 255
+    assert layer[5, 12:78].min() > 200
     assert not layer[20:].any()

@@ -1,0 +1,206 @@
+"""The demonstration study and model, as a user meets them: the whole program, no fakes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+from histoscore.models.bundle import find_bundle
+from histoscore.vocabulary import OARSI_MOUSE
+
+DEMO = Path(__file__).parents[1] / "slides_demo"
+ONE_SECTION, TWO_SECTIONS = "slides/M005.svs", "slides/M007.svs"
+TABLES = ("sections.csv", "compartments.csv", "animals.csv", "groups.csv")
+
+Row = Mapping[str, str]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_sheet(path: Path, lines: Iterable[Mapping[str, str]]) -> Path:
+    lines = list(lines)
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(lines)
+    return path
+
+
+def command(sheet: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "histoscore", "score", str(sheet), "--out", str(out)]
+
+
+def score(sheet: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(sheet, out), capture_output=True, text=True, timeout=560)
+
+
+def listed(name: str) -> dict[str, str]:
+    """A row of the demonstration sheet with the slide's full path."""
+    row = next(row for row in rows(DEMO / "study.csv") if row["slide"] == name)
+    return {**row, "slide": str(DEMO / name)}
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+    """Two good slides among an empty, a renamed and a truncated one: sheet, run, output."""
+    folder = tmp_path_factory.mktemp("mixed")
+    (folder / "empty.svs").write_bytes(b"")
+    (folder / "letter.svs").write_text("Dear colleague, the slides are on their way.\n" * 40)
+    whole = (DEMO / ONE_SECTION).read_bytes()
+    (folder / "cut.svs").write_bytes(whole[: len(whole) // 2])
+    bad = [
+        {"slide": name, "animal": f"X{number}", "group": "sham", "side": "L", "medial": "left"}
+        for number, name in enumerate(("empty.svs", "letter.svs", "cut.svs"))
+    ]
+    good = [listed(ONE_SECTION), listed(TWO_SECTIONS)]
+    sheet = write_sheet(folder / "study.csv", [good[0], *bad, good[1]])
+    done = score(sheet, folder / "run")
+    assert done.returncode == 2, done.stderr
+    return sheet, folder / "run", done.stdout + done.stderr
+
+
+def test_bad_slides_fail_with_their_reason_and_cost_no_other(
+    mixed: tuple[Path, Path, str],
+) -> None:
+    _, run, output = mixed
+    slides = {Path(row["slide"]).name: row for row in rows(run / "slides.csv")}
+    assert slides["empty.svs"]["reason"] == "empty file"
+    assert "plain text" in slides["letter.svs"]["reason"]
+    assert "truncated" in slides["cut.svs"]["reason"]
+    for name in ("empty.svs", "letter.svs", "cut.svs"):
+        assert slides[name]["status"] == "failed"
+        assert slides[name]["reason"] in output
+    for name in (ONE_SECTION, TWO_SECTIONS):
+        assert slides[Path(name).name]["status"].startswith("scored")
+
+
+def test_every_compartment_is_found_and_close_to_the_truth(
+    mixed: tuple[Path, Path, str],
+) -> None:
+    """A loose net for the two slides; benchmarks/demo.py has the figures of all twelve."""
+    _, run, _ = mixed
+    found = {
+        (Path(row["slide"]).name, row["section"], row["compartment"]): row
+        for row in rows(run / "compartments.csv")
+    }
+    truth = [row for row in rows(DEMO / "truth.csv") if row["slide"] in (ONE_SECTION, TWO_SECTIONS)]
+    assert len(truth) == 12
+    errors = []
+    for row in truth:
+        result = found[Path(row["slide"]).name, row["section"], row["compartment"]]
+        assert float(result["grade"]) in OARSI_MOUSE.rungs
+        area = float(row["hyaline_area_um2"])
+        assert float(result["hyaline_area_um2"]) == pytest.approx(area, rel=0.25, abs=1500)
+        errors.append(abs(float(result["grade"]) - float(row["grade"])))
+    assert sum(errors) / len(errors) <= 0.9
+
+
+def test_grades_differ_between_compartments(mixed: tuple[Path, Path, str]) -> None:
+    _, run, _ = mixed
+    grades = {row["grade"] for row in rows(run / "compartments.csv") if row["grade"]}
+    assert len(grades) >= 3
+
+
+def test_the_banner_stands_on_screen_in_workbook_and_report(
+    mixed: tuple[Path, Path, str],
+) -> None:
+    import openpyxl
+
+    _, run, output = mixed
+    assert "DEMONSTRATION MODEL" in " ".join(output.split())
+    assert "not validated on real tissue" in (run / "report.html").read_text(encoding="utf-8")
+    sheet = openpyxl.load_workbook(run / "results.xlsx").worksheets[0]
+    cells = [str(cell.value) for row in sheet.iter_rows(max_row=5) for cell in row if cell.value]
+    assert any("DEMONSTRATION MODEL" in cell for cell in cells)
+
+
+def test_a_run_killed_in_the_middle_resumes_to_the_same_tables(
+    mixed: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    sheet, undisturbed, _ = mixed
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        command(sheet, run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 300
+    while not any(scored_results(run)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = {path: path.stat().st_mtime_ns for path in scored_results(run)}
+    assert kept
+    assert not (run / "compartments.csv").exists()
+    assert score(sheet, run).returncode == 2
+    for path, written in kept.items():
+        assert path.stat().st_mtime_ns == written, "a finished slide was scored again"
+    for table in TABLES:
+        assert (run / table).read_bytes() == (undisturbed / table).read_bytes()
+
+
+def scored_results(run: Path) -> list[Path]:
+    """Committed results of slides that could be read."""
+    return [
+        path
+        for path in run.glob("results/*/result.json")
+        if json.loads(path.read_text(encoding="utf-8"))["result"]["status"] != "failed"
+    ]
+
+
+def test_real_slides_without_a_joint_get_no_grade(real_data: Path, tmp_path: Path) -> None:
+    field = real_data / "cartilage_tiles" / "engineered_cartilage_1360x1024.tif"
+    sheet = write_sheet(
+        tmp_path / "study.csv",
+        [
+            {"slide": str(real_data / "wsi" / "CMU-1-Small-Region.svs"), "animal": "A"},
+            {"slide": str(field), "animal": "B", "mpp": "1.0238"},
+        ],
+    )
+    done = score(sheet, tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    skin, cartilage = rows(tmp_path / "run" / "slides.csv")
+    assert skin["status"] == cartilage["status"] == "needs_review"
+    assert "stain outside the training range" in skin["reason"]
+    assert "no joint found" in cartilage["reason"]
+    assert not any(row["grade"] for row in rows(tmp_path / "run" / "compartments.csv"))
+
+
+def test_a_picture_without_a_believable_pixel_size_fails(real_data: Path, tmp_path: Path) -> None:
+    field = real_data / "cartilage_tiles" / "engineered_cartilage_1360x1024.tif"
+    sheet = write_sheet(tmp_path / "study.csv", [{"slide": str(field), "animal": "B"}])
+    assert score(sheet, tmp_path / "run").returncode == 2
+    (slide,) = rows(tmp_path / "run" / "slides.csv")
+    assert slide["status"] == "failed"
+    assert "no believable pixel size (the file says 352.8)" in slide["reason"]
+    assert "mpp column" in slide["reason"]
+
+
+def test_the_demonstration_study_fits_its_budget() -> None:
+    size = sum(path.stat().st_size for path in DEMO.rglob("*") if path.is_file())
+    assert size <= 12_000_000
+    study, truth = rows(DEMO / "study.csv"), rows(DEMO / "truth.csv")
+    assert sorted({row["group"] for row in study}) == ["DMM + exosome", "DMM + vehicle", "sham"]
+    assert len({row["animal"] for row in study}) == 12
+    assert {row["slide"] for row in truth} == {row["slide"] for row in study}
+
+
+def test_the_bundle_fits_its_budget_and_says_what_it_is() -> None:
+    bundle = find_bundle("demo")
+    size = sum(path.stat().st_size for path in bundle.folder.iterdir())
+    assert size <= 15_000_000
+    assert not bundle.validated_on_real_tissue
+    assert bundle.banner is not None
+    assert "not validated on real tissue" in bundle.banner
+    assert "not validated on real tissue" in " ".join(bundle.card.replace("*", "").split())
