@@ -48,7 +48,7 @@ def check(
 
 def phantom(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
-    animals: Annotated[int, typer.Option("--animals", min=1, help="Animals a group.")],
+    animals: Annotated[int, typer.Option("--animals", min=1, help="Animals, dealt to the groups in turn.")],
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same study.")],
     appearance: Annotated[
         str, typer.Option("--appearance", help="standard or shifted.")
@@ -58,7 +58,7 @@ def phantom(
     """Draw a synthetic study with exact truth."""
     from histoscore.phantom.study import write_phantom_study
 
-    write_phantom_study(out, animals, seed, appearance, overrides or [])
+    write_phantom_study(out, animals, seed, appearance, overrides or [], typer.echo)
     typer.echo(f"wrote {out / 'study.csv'}")
 
 

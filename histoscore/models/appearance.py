@@ -34,7 +34,7 @@ def appearance_limits(scenes: Iterable[StoredScene]) -> Mapping[str, tuple[float
     return {name: _range([look[name] for look in looks]) for name in READOUTS}
 
 
-def _looks(scene: StoredScene, rng: np.random.Generator) -> list[Mapping[str, float]]:
+def _looks(scene: StoredScene, rng: np.random.Generator) -> Sequence[Mapping[str, float]]:
     """Read-outs of the scene's tissue in a few random colours."""
     step = max(1, round(LOOK_UM / scene.mpp))
     pixels = np.ascontiguousarray(scene.pixels[::step, ::step])

@@ -23,7 +23,7 @@ from histoscore.phantom.traits import sample_traits, vary
 from histoscore.records import LabelArray
 from histoscore.vocabulary import OARSI_MOUSE, Compartment
 
-_STREAM = 7_001
+TRAINING_STREAM = 7_001
 """Training draws from a stream of seeds of its own: no scene of it can be in a study."""
 
 DYE_STEP = 0.01
@@ -55,7 +55,7 @@ def random_disease(rng: np.random.Generator) -> dict[Compartment, Disease]:
 
 def training_scene(seed: int, mpp: float = 1.0) -> tuple[Scene, Knee]:
     """Scene number `seed`: any disease, a few millimetres around the joint, mounted anyhow."""
-    rng = np.random.default_rng([_STREAM, seed])
+    rng = np.random.default_rng([TRAINING_STREAM, seed])
     knee = build_knee(vary(sample_traits(rng), rng), random_disease(rng), rng)
     width, height = rng.uniform(2500, 3300), rng.uniform(1700, 2500)
     view = View(

@@ -72,7 +72,7 @@ class ByColour(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         scores = nn.functional.conv2d(images[:, :3], self.weight, self.bias)
         both = scores.unflatten(1, self.shape)
-        return both.logsumexp(2), both.logsumexp(1)
+        return both.amax(2), both.amax(1)
 
 
 class ByExtent(nn.Module):
@@ -91,7 +91,7 @@ def palette() -> np.ndarray:
         Tissue.BACKGROUND: (255, 255, 255),
         Tissue.HYALINE: (226, 112, 52),
         Tissue.CALCIFIED: (170, 60, 60),
-        Tissue.BONE: (92, 172, 150),
+        Tissue.BONE: (126, 168, 158),
         Tissue.MARROW: (96, 70, 140),
         Tissue.GROWTH_PLATE: (238, 170, 60),
         Tissue.MENISCUS: (150, 110, 40),
@@ -115,7 +115,7 @@ def network(
     return Network(spec, module)
 
 
-def reading_networks(coarse_mpp: float = 3.2, fine_mpp: float = 1.3) -> dict[NetworkName, Network]:
+def reading_networks(coarse_mpp: float = 3.2, fine_mpp: float = 1.5) -> dict[NetworkName, Network]:
     """Networks that read a painted knee without a fault, and grade by extent."""
     return {
         "coarse": network(ByColour(palette()), coarse_mpp, 192),

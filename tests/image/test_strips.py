@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from helpers.drawn_knee import CALCIFIED_UM, HYALINE_UM, SLIDE_MPP, Pose, arc, slab
+from helpers.drawn_knee import HYALINE_UM, SLIDE_MPP, Pose, arc, slab
 
 from histoscore.geometry import Mpp, Placement
 from histoscore.image.morphometry import measure
@@ -16,6 +16,8 @@ from histoscore.slides.memory import PictureInMemory
 from histoscore.vocabulary import Compartment, Tissue
 
 LENGTH = 500.0
+THIN_UM = 18.0
+"""A calcified layer that a strip shows whole."""
 ORANGE, GREEN, BLUE = (226, 120, 50), (90, 170, 150), (60, 70, 200)
 poses = pytest.mark.parametrize(
     "pose",
@@ -54,18 +56,21 @@ def strip_of(
 
 @cache
 def slab_strip(pose: Pose, mpp: float = 1.0) -> Strip:
-    labels, up = slab(pose, Compartment.MTP, LENGTH)
+    labels, up = slab(pose, Compartment.MTP, LENGTH, calcified=THIN_UM)
     return strip_of(pose, labels, up, Compartment.MTP, mpp)[0]
 
 
 @poses
 @pytest.mark.parametrize("mpp", [0.9, 1.2])
-def test_a_strip_is_128_deep_and_as_long_as_the_tidemark(pose: Pose, mpp: float) -> None:
+def test_a_strip_is_as_deep_as_networks_like_and_as_long_as_the_tidemark(
+    pose: Pose, mpp: float
+) -> None:
     strip = slab_strip(pose, mpp)
-    assert strip.pixels.shape[0] == ABOVE_PX + BELOW_PX == 128
+    assert strip.pixels.shape[0] == ABOVE_PX + BELOW_PX
+    assert strip.pixels.shape[0] % 32 == 0
     assert strip.pixels.shape[1] == pytest.approx(LENGTH / mpp, rel=0.02)
     assert strip.pixels.shape[2] == 5
-    assert (strip.tidemark_row, strip.mpp, strip.compartment) == (80, mpp, Compartment.MTP)
+    assert (strip.tidemark_row, strip.mpp, strip.compartment) == (ABOVE_PX, mpp, Compartment.MTP)
 
 
 @poses
@@ -84,7 +89,7 @@ def test_layers_keep_their_thickness_and_their_side(pose: Pose, mpp: float) -> N
     pixels = slab_strip(pose, mpp).pixels[:, 10:-10]
     hyaline, calcified = pixels[..., 3] > 127, pixels[..., 4] > 127
     assert hyaline.sum(0).mean() * mpp == pytest.approx(HYALINE_UM, abs=1.0)
-    assert calcified.sum(0).mean() * mpp == pytest.approx(CALCIFIED_UM, abs=1.0)
+    assert calcified.sum(0).mean() * mpp == pytest.approx(THIN_UM, abs=1.0)
     assert not hyaline[ABOVE_PX + 3 :].any()
     assert not calcified[: ABOVE_PX - 3].any()
 
@@ -101,7 +106,7 @@ def test_colours_come_from_where_the_cartilage_lies(pose: Pose) -> None:
 def test_columns_run_along_the_surface(pose: Pose) -> None:
     """A quarter of the slab is blue: one end of the strip, and only that."""
     pixels = slab_strip(pose).pixels
-    blue = np.abs(pixels[60:100, :, :3].astype(int) - BLUE).max((0, 2)) < 25
+    blue = np.abs(pixels[ABOVE_PX - 20 : ABOVE_PX + 20, :, :3].astype(int) - BLUE).max((0, 2)) < 25
     changes = np.flatnonzero(np.diff(blue.astype(int)))
     assert len(changes) == 1
     assert blue.mean() == pytest.approx(0.25, abs=0.02)
@@ -122,15 +127,17 @@ def test_a_condyle_is_laid_straight(angle: float) -> None:
     assert (middle[ABOVE_PX + 3 : ABOVE_PX + 20, :, 4] > 127).all()
 
 
-def test_only_the_compartments_own_masks_are_in_its_strip() -> None:
+def test_the_opposite_bones_cartilage_is_not_in_a_strips_masks() -> None:
+    """Across a narrow joint space it lies within the strip's reach."""
     pose = Pose(900, 640, mpp=1.3, angle=8)
     labels, up = slab(pose, Compartment.MTP, LENGTH)
-    x, _ = pose.grid()
-    shared = labels.compartments.copy()
-    shared[(shared > 0) & (x > 0)] = Compartment.LTP.code
-    both = LabelMap(labels.tissue, shared, labels.placement)
+    x, y = pose.grid()
+    opposite = (np.abs(x) < LENGTH / 2) & (y < -48) & (y > -62)
+    tissue, compartments = labels.tissue.copy(), labels.compartments.copy()
+    tissue[opposite], compartments[opposite] = Tissue.HYALINE, Compartment.MFC.code
+    both = LabelMap(tissue, compartments, labels.placement)
     strip, _ = strip_of(pose, both, up, Compartment.MTP, 1.0)
-    assert strip.pixels.shape[1] == pytest.approx(LENGTH / 2, rel=0.03)
+    assert (strip.pixels[: ABOVE_PX - 45, :, 3] == 0).all()
     assert (strip.pixels[..., 3] > 127).any(0)[5:-5].all()
 
 
@@ -163,6 +170,20 @@ def test_beyond_the_slide_a_strip_is_white() -> None:
     edge = surface.tidemark[:, 1].mean() * SLIDE_MPP
     assert edge < ABOVE_PX - 10
     assert (strip.pixels[: int(ABOVE_PX - edge) - 3, :, :3] == 255).all()
+
+
+def test_what_the_picture_does_not_show_is_white() -> None:
+    pose = Pose(900, 640, mpp=1.3)
+    labels, up = slab(pose, Compartment.MTP, LENGTH)
+    measures = measure(labels, Compartment.MTP, up)
+    assert measures is not None
+    box = strip_box(measures.surface, 1.0 / SLIDE_MPP)
+    place = Placement(box.x, box.y, 1.0 / SLIDE_MPP, Mpp(1.0))
+    upper = np.full((40, 250, 5), 90, np.uint8)  # of the left half only
+    pixels = straighten(upper, place, measures.surface, Mpp(1.0)).pixels
+    assert (pixels[ABOVE_PX:, :, :3] == 255).all()
+    assert (pixels[ABOVE_PX:, :, 3:] == 0).all()
+    assert (pixels[5:20, 40:120] == 90).all() or (pixels[5:20, -120:-40] == 90).all()
 
 
 def test_strips_are_read_only() -> None:

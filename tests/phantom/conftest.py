@@ -12,8 +12,6 @@ from histoscore.phantom.mounting import DrawnSlide, draw_slide
 from histoscore.phantom.staining import sample_batch
 from histoscore.phantom.study import write_phantom_study
 
-SMALL = ("mpp=1.8713", "width_um=2600", "height_um=1400")
-
 
 @pytest.fixture(scope="session")
 def settings() -> PhantomSettings:
@@ -33,8 +31,14 @@ def drawn(settings: PhantomSettings, animal: AnimalPlan) -> DrawnSlide:
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small() -> tuple[str, ...]:
+    """What keeps a written study small, as `--set` takes it."""
+    return ("mpp=1.8713", "width_um=2600", "height_um=1400", "sections=[1,1]")
+
+
+@pytest.fixture(scope="session")
+def study(small: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A written study of three animals, one section each."""
     out = tmp_path_factory.mktemp("phantom") / "study"
-    write_phantom_study(out, 3, 21, overrides=[*SMALL, "sections=[1,1]"])
+    write_phantom_study(out, 3, 21, overrides=small)
     return out

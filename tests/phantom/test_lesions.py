@@ -63,7 +63,7 @@ def test_1_frays_the_surface_and_loses_no_cartilage(seed: int) -> None:
     drawn = lesions(1, seed)
     assert drawn.extent == 0
     assert (drawn.remaining_smooth == 1).all()
-    assert (drawn.remaining * intact())[60:-60].mean() > 0.88 * intact()[60:-60].mean()
+    assert (drawn.remaining * intact())[60:-60].mean() > 0.86 * intact()[60:-60].mean()
 
 
 def test_1_is_rougher_than_half() -> None:
