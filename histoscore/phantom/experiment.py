@@ -47,7 +47,7 @@ class PhantomSettings(Settings):
     )
     mpp: float = Field(0.7187, ge=0.2, le=2, description="µm/px of level 0")
     width_um: float = Field(3000, ge=2600, description="of a section's cut-out")
-    height_um: float = Field(2500, ge=1400)
+    height_um: float = Field(2500, ge=1300)
     gap_um: float = Field(700, ge=500, description="glass between sections")
     quality: int = Field(75, ge=30, le=98, description="of the JPEG tiles")
     batches: int = Field(2, ge=1)
