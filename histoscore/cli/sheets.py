@@ -48,7 +48,9 @@ def check(
 
 def phantom(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
-    animals: Annotated[int, typer.Option("--animals", min=1, help="Animals, dealt to the groups in turn.")],
+    animals: Annotated[
+        int, typer.Option("--animals", min=1, help="Animals, dealt to the groups in turn.")
+    ],
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same study.")],
     appearance: Annotated[
         str, typer.Option("--appearance", help="standard or shifted.")

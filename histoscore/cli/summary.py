@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,7 +18,20 @@ from histoscore.records import GroupComparison, Section, SlideInfo
 from histoscore.vocabulary import Status
 
 _REASONS_FOR = (Status.FAILED, Status.REVIEW, Status.NO_TISSUE, Status.SKIPPED)
-_COLUMNS = ("timepoint", "reference", "group", "n", "medians", "p", "p Holm", "Cliff's δ", "note")
+_NAMES = ("timepoint", "reference", "group")
+_LOG_WIDTH = 110
+"""Columns of a log, which has no width of its own."""
+_COLUMNS = (
+    "timepoint",
+    "reference",
+    "group",
+    "n",
+    "medians",
+    "p",
+    "p Holm",
+    "Cliff's δ (95 %)",
+    "test",
+)
 
 
 def print_run(summary: RunSummary) -> None:
@@ -27,6 +41,8 @@ def print_run(summary: RunSummary) -> None:
     primary = [comparison for comparison in tables.groups if comparison.primary]
     if primary:
         console.print(_group_table(primary))
+        for note in dict.fromkeys(n for c in primary for n in c.note.split("; ") if n):
+            console.print(f"  {note}", markup=False)
     else:
         console.print("No groups to compare (a blinded run is opened with report --key).")
     console.print(_counts(summary.record.counts))
@@ -89,7 +105,10 @@ def print_check(checked: CheckedStudy) -> None:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _LOG_WIDTH
+    return console
 
 
 def _section(section: Section) -> str:
@@ -103,10 +122,14 @@ def _section(section: Section) -> str:
 
 def _group_table(comparisons: Sequence[GroupComparison]) -> Table:
     first = comparisons[0]
-    table = Table(title=f"{first.outcome} of {first.region.value}, by animal")
+    table = Table(
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        title=f"{first.outcome} of {first.region.value}, by animal",
+    )
     shown = [name for name in _COLUMNS if name != "timepoint" or first.timepoint]
     for name in shown:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name not in _NAMES)
     for comparison in comparisons:
         cells = _cells(comparison)
         table.add_row(*(Text(cells[name]) for name in shown))  # Text: [brackets] are no markup
@@ -122,8 +145,8 @@ def _cells(comparison: GroupComparison) -> dict[str, str]:
         "medians": _against(comparison.median_reference, comparison.median_group),
         "p": _number(comparison.p),
         "p Holm": _number(comparison.p_adjusted),
-        "Cliff's δ": _interval(comparison),
-        "note": "; ".join(text for text in (comparison.test, comparison.note) if text),
+        "Cliff's δ (95 %)": _interval(comparison),
+        "test": comparison.test,
     }
 
 

@@ -22,7 +22,7 @@ from histoscore.vocabulary import Side
 STUDY_STREAM = 9_001
 """Studies draw from a stream of seeds of their own: no training scene can be in one."""
 
-_RIM_UM = 40.0
+_RIM_UM = 100.0
 """Glass around the outermost sections."""
 
 
@@ -67,7 +67,8 @@ def draw_slide(
     traits = sample_traits(rng)
     # A left knee mirrors a right one, and either may be mounted upside down on the glass.
     mirrored = (animal.side is Side.LEFT) != bool(rng.random() < 0.3)
-    count = int(rng.integers(settings.sections[0], settings.sections[1] + 1))
+    least, most = settings.sections
+    count = least + int((rng.random(most - least) < settings.more_sections).sum())
     sections = tuple(_section(traits, animal, settings, mirrored, rng) for _ in range(count))
     dyes, tissue = _mounted([s.scene for s in sections], settings)
     picture = render(dyes, settings.mpp, batch, rng, rng.uniform(0.9, 1.1))
