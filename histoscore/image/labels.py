@@ -14,6 +14,10 @@ REACH_UM = 30.0
 MIN_PIECE_UM2 = 120.0
 """Smaller pieces of cartilage in a compartment are specks."""
 
+MIN_PIECE_SHARE = 0.06
+"""So are pieces with less than this share of the compartment's largest: the calcified layer holds
+a compartment together, however worn, and what lies apart from it is another thing."""
+
 
 def wanted_around(joint: Joint, margin_um: float) -> Mask:
     """Where the fine pass has to look: articular cartilage and `margin_um` around it."""
@@ -65,7 +69,9 @@ def _specks(compartments: LabelArray, mpp: float) -> Mask:
     for code in range(1, int(compartments.max(initial=0)) + 1):
         mask = (compartments == code).astype(np.uint8)
         count, names, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-        small = stats[:, cv2.CC_STAT_AREA] * mpp**2 < MIN_PIECE_UM2
+        area = stats[:, cv2.CC_STAT_AREA].astype(float)
+        area[0] = 0
+        small = area < max(MIN_PIECE_UM2 / mpp**2, MIN_PIECE_SHARE * area.max())
         small[0] = False
         if count > 1:
             specks |= small[names]

@@ -27,6 +27,8 @@ MIN_GAP_UM = 4.0
 """Narrower gaps are below resolution and do not count as lesions."""
 MARGIN_UM = 30.0
 """At either end cartilage tapers by anatomy; lesions are not looked for there."""
+TAIL_UM = 80.0
+"""Calcified cartilage that runs out bare at an end over less than this is the margin, too."""
 CLEFT_UM = 24.0
 """Gaps narrower than this are bridged when the surface's length is measured."""
 
@@ -173,9 +175,11 @@ def _layers(hyaline: Mask, calcified: Mask, curve: _Curve, place: Placement) -> 
 def _eroded(layers: _Layers) -> Mask:
     """Where hyaline cartilage is gone and calcified cartilage lies bare."""
     bare = (layers.hyaline < GONE_UM) & (layers.calcified > 2)
-    margin = int(MARGIN_UM / STEP_UM)
-    bare[:margin] = False
-    bare[len(bare) - margin :] = False
+    for way in (bare, bare[::-1]):
+        run = len(way) if way.all() else int(np.argmin(way))
+        if run * STEP_UM < TAIL_UM:
+            way[:run] = False
+        way[: int(MARGIN_UM / STEP_UM)] = False
     size = int(MIN_GAP_UM / STEP_UM)
     opened = cv2.morphologyEx(
         bare.astype(np.uint8)[None], cv2.MORPH_OPEN, np.ones((1, size), np.uint8)
@@ -185,8 +189,8 @@ def _eroded(layers: _Layers) -> Mask:
 
 def _smooth_length(outer: Points) -> float:
     """Length of the surface with clefts closed, seen at 10 µm: pixel steps are not surface."""
-    inner = _smoothed(outer, 5)[:: int(10 / STEP_UM)][1:]
-    return polyline_length(np.vstack([outer[:1], inner, outer[-1:]]))
+    smooth = _smoothed(outer, 5)
+    return polyline_length(np.vstack([smooth[: -1 : int(10 / STEP_UM)], smooth[-1:]]))
 
 
 def _smoothed(line: Points, sigma: float) -> Points:
