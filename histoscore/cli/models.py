@@ -18,8 +18,7 @@ def train(
     """Train a model. The same line again resumes."""
     from histoscore.models.train import train_from_config
 
-    train_from_config(config, out)
-    typer.echo(f"the model bundle lies in {out}")
+    typer.echo(f"the model bundle lies in {train_from_config(config, out)}")
 
 
 @model_app.command("list")

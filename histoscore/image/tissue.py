@@ -37,6 +37,8 @@ _INK_HUES = (0, 1)
 """Channels that green and blue ink, and red ink, absorb most. Orange is Safranin O, never ink."""
 _INK_STRONG = 0.7
 _INK_SHARE = 0.5
+_INK_ONE_HUE = 0.9
+"""A stroke is of one hue nearly everywhere; a section in strong Fast Green still holds others."""
 _INK_ELONGATION = 4.0
 
 
@@ -96,8 +98,11 @@ def _ink_pieces(candidates: Mask, density: Densities) -> Mask:
     pure = (strongest > _INK_STRONGEST) & (strongest > _INK_RATIO * np.maximum(weakest, 0.02))
     count, labels = _pieces(candidates)
     black = weakest > _BLACK
-    inks = [black, *(pure & ~black & (density.argmax(axis=2) == hue) for hue in _INK_HUES)]
-    ink = np.max([_shares(labels, count, candidates & kind) for kind in inks], axis=0)
+    ink = _shares(labels, count, candidates & black)
+    for hue in _INK_HUES:
+        this_hue = candidates & (density.argmax(axis=2) == hue)
+        one_hue = _shares(labels, count, this_hue) > _INK_ONE_HUE
+        ink = np.maximum(ink, one_hue * _shares(labels, count, this_hue & pure & ~black))
     strong = _shares(labels, count, candidates & (strongest > _INK_STRONG))
     long = _elongation(candidates, labels, count) > _INK_ELONGATION
     drops = (ink > _INK_SHARE) & (long | (strong > _INK_SHARE))

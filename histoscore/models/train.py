@@ -90,7 +90,7 @@ def train_from_config(path: Path, out: Path, report: Report = print) -> Path:
     grader = training.stage("grader", lambda network: training.learn_grader(network, coarse, fine))
     networks: dict[NetworkName, Network] = {"coarse": coarse, "fine": fine, "grader": grader}
     return write_bundle(
-        make_folder(out / config.name),
+        out,
         config.name,
         networks,
         config.ladder,
@@ -147,7 +147,10 @@ class _Training:
     def stage(self, name: NetworkName, learn: Callable[[nn.Module], nn.Module]) -> Network:
         """A trained network: from its file where it is there, else learnt and stored."""
         spec: NetworkSpec = getattr(self.config, name).network
-        network, file = build_network(spec), self.out / f"{name}.safetensors"
+        network, file = (
+            build_network(spec),
+            make_folder(self.out / "stages") / f"{name}.safetensors",
+        )
         if not file.exists():
             self.report(f"{name} network")
             torch.manual_seed(self.config.seed)

@@ -76,8 +76,12 @@ class Worker:
         return Lost(self._epitaph()) if self._process.sentinel in awake else None
 
     def end(self) -> None:
-        """End the process now; safe to call again."""
+        """End the process; safe to call again.
+
+        An idle worker leaves by itself when its pipe closes; a busy or hung one is killed.
+        """
         self._pipe.close()
+        self._process.join(_POLITE_SECONDS)
         self._process.kill()
         self._process.join()
 

@@ -26,7 +26,12 @@ grader:
   network: {kind: grader, depth: 3, mpp: 3.0, tile_px: 320}
   training: {epochs: 2, batch: 4}
 """
-STAGES = ("coarse.safetensors", "fine.safetensors", "scenes/00040.npy", "scenes/00041.npy")
+STAGES = (
+    "stages/coarse.safetensors",
+    "stages/fine.safetensors",
+    "scenes/00040.npy",
+    "scenes/00041.npy",
+)
 
 
 @dataclass(frozen=True)

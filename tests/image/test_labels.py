@@ -69,18 +69,33 @@ def test_cartilage_away_from_the_joint_keeps_its_tissue_and_has_no_compartment(
     assert (labels.compartments[growth_plate] == 0).all()
 
 
-@pytest.mark.parametrize(("side_um", "kept"), [(8.0, False), (20.0, True)])
-def test_specks_belong_to_no_compartment(
-    joint: Joint, drawing: DrawnKnee, side_um: float, kept: bool
-) -> None:
+def test_specks_belong_to_no_compartment(joint: Joint, drawing: DrawnKnee) -> None:
     x, y = FINE.grid()
     # Just beyond the inner end of the medial plateau, within reach of its coarse cartilage.
-    square = (np.abs(x + 141) < side_um / 2) & (np.abs(y - 45) < side_um / 2)
+    speck = (np.abs(x + 141) < 4) & (np.abs(y - 45) < 4)
     tissue = drawing.tissue.copy()
-    tissue[square] = Tissue.HYALINE
+    tissue[speck] = Tissue.HYALINE
     spotted = label_map(joint, replace(drawing, tissue=tissue).probabilities())
-    assert (spotted.compartments[square] > 0).all() == kept
-    assert (spotted.tissue[square] == Tissue.HYALINE).all()
+    assert (spotted.compartments[speck] == 0).all()
+    assert (spotted.tissue[speck] == Tissue.HYALINE).all()
+
+
+@pytest.mark.parametrize(("length_um", "kept"), [(25.0, False), (150.0, True)])
+def test_a_piece_that_lies_apart_counts_where_it_is_a_good_part_of_the_whole(
+    joint: Joint, drawing: DrawnKnee, length_um: float, kept: bool
+) -> None:
+    """The medial plateau's inner end, cut off through both layers."""
+    x, y = FINE.grid()
+    near = (y > 0) & (y < 300)
+    end = -160.0
+    cut = near & (x > end - length_um - 12) & (x < end - length_um)
+    tissue = drawing.tissue.copy()
+    tissue[cut] = Tissue.SOFT
+    parted = label_map(joint, replace(drawing, tissue=tissue).probabilities())
+    piece = near & (x > end - length_um) & (x < end)
+    piece &= np.isin(tissue, (Tissue.HYALINE, Tissue.CALCIFIED))
+    owned = parted.compartments[piece] == Compartment.MTP.code
+    assert owned.mean() == pytest.approx(float(kept), abs=0.03)
 
 
 def with_a_thick_plateau(pose: Pose) -> tuple[DrawnKnee, np.ndarray]:
