@@ -82,38 +82,64 @@ def load_strips(file: Path, scene: StoredScene, mpp: Mpp) -> list[DyeStrip]:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class StripSource:
+    """Strips as the grader takes them: coloured anew each time, with soft labels.
+
+    Attributes:
+        strips: from all scenes; spec: what the grader is fed; ladder: what it grades on.
+        settings: batch, epochs, softness of labels; seed: of order and colours.
+    """
+
+    strips: Sequence[DyeStrip]
+    spec: NetworkSpec
+    ladder: Ladder
+    settings: GraderSettings
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Batches over all epochs. Raises ModelError where there is not one full batch."""
+        if len(self.strips) < self.settings.batch:
+            raise ModelError(
+                f"the segmentation networks found {len(self.strips)} compartments in the scenes, "
+                f"and the grader learns from {self.settings.batch} at a time "
+                "(grader.training.batch): train them longer, or on more scenes, in another --out"
+            )
+        return self.settings.epochs * (len(self.strips) // self.settings.batch)
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """The grader's three inputs and the wanted distributions (n, rungs), batch by batch."""
+        targets = soft_labels(self.ladder, self.settings.softness)
+        for step, picked in enumerate(self._order(), 1):
+            rng = np.random.default_rng([self.seed, 3, step])
+            coloured = [_coloured(self.strips[i], rng) for i in picked]
+            pixels, present, measures = collate_strips(coloured, self.spec)
+            measures += 0.02 * torch.from_numpy(rng.normal(size=measures.shape)).float()
+            rungs = [self.ladder.index(self.strips[i].grade) for i in picked]
+            yield pixels, present, measures, targets[rungs]
+
+    def _order(self) -> Iterator[NDArray[np.int64]]:
+        """Every strip once an epoch, in a new order each; the incomplete last batch is left."""
+        size = self.settings.batch
+        for epoch in range(self.settings.epochs):
+            order = np.random.default_rng([self.seed, 2, epoch]).permutation(len(self.strips))
+            for start in range(0, len(order) - size + 1, size):
+                yield order[start : start + size]
+
+
 def train_grader(
-    network: nn.Module,
-    spec: NetworkSpec,
-    strips: Sequence[DyeStrip],
-    ladder: Ladder,
-    settings: GraderSettings,
-    seed: int,
-    device: torch.device,
-    log: Path,
-    report: Report,
+    network: nn.Module, source: StripSource, device: torch.device, log: Path, report: Report
 ) -> nn.Module:
     """The grader with averaged weights, in evaluation mode; writes loss over steps to `log`.
 
     Raises:
         ModelError: there are fewer strips than a batch takes.
     """
-    if len(strips) < settings.batch:
-        raise ModelError(
-            f"the segmentation networks found {len(strips)} compartments in the scenes, and the "
-            f"grader learns from {settings.batch} at a time (grader.training.batch): train them "
-            "longer, or on more scenes, in another --out"
-        )
-    steps = settings.epochs * (len(strips) // settings.batch)
-    learner = Learner(network, settings, steps, device)
-    progress = TrainingLog(log, steps, settings.batch, "strips", report)
-    targets = soft_labels(ladder, settings.softness)
-    for step, picked in enumerate(_batches(len(strips), settings, seed), 1):
-        rng = np.random.default_rng([seed, 3, step])
-        coloured = [_coloured(strips[i], rng) for i in picked]
-        pixels, present, measures = collate_strips(coloured, spec)
-        wanted = torch.stack([targets[ladder.index(strips[i].grade)] for i in picked])
-        measures += 0.02 * torch.from_numpy(rng.normal(size=measures.shape)).float()
+    steps = source.steps
+    learner = Learner(network, source.settings, steps, device)
+    progress = TrainingLog(log, steps, source.settings.batch, "strips", report)
+    for step, (pixels, present, measures, wanted) in enumerate(source.batches(), 1):
         with torch.autocast(device.type, torch.bfloat16):
             logits = learner.network(pixels.to(device), present.to(device), measures.to(device))
         loss = functional.cross_entropy(logits.float(), wanted.to(device))
@@ -129,14 +155,6 @@ def soft_labels(ladder: Ladder, softness: float) -> Tensor:
     """
     rungs = torch.tensor(ladder.rungs)
     return torch.softmax(-(rungs[:, None] - rungs[None]).abs() / softness, 1)
-
-
-def _batches(count: int, settings: GraderSettings, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Every strip once an epoch, in a new order each time; the incomplete last batch is left."""
-    for epoch in range(settings.epochs):
-        order = np.random.default_rng([seed, 2, epoch]).permutation(count)
-        for start in range(0, count - settings.batch + 1, settings.batch):
-            yield order[start : start + settings.batch]
 
 
 def _coloured(strip: DyeStrip, rng: np.random.Generator) -> Strip:

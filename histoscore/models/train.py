@@ -30,7 +30,13 @@ from histoscore.models.augment import random_colour
 from histoscore.models.bundle import NetworkName, NetworkSpec
 from histoscore.models.card import write_bundle
 from histoscore.models.dataset import TileSource, halved, load_scenes
-from histoscore.models.grading import GraderSettings, cut_strips, load_strips, train_grader
+from histoscore.models.grading import (
+    GraderSettings,
+    StripSource,
+    cut_strips,
+    load_strips,
+    train_grader,
+)
 from histoscore.models.learning import Report
 from histoscore.models.networks import build_network, load_imagenet, load_weights, save_weights
 from histoscore.models.predict import Network, Predictor, context_channels
@@ -171,7 +177,7 @@ class _Training:
         return self._learn_segmentation(network, "fine", scenes, priors)
 
     def learn_grader(self, network: nn.Module, coarse: Network, fine: Network) -> nn.Module:
-        stage, ladder = self.config.grader, LADDERS[self.config.ladder]
+        stage = self.config.grader
         folder = make_folder(self.out / "strips")
         grader = Network(stage.network, network)
         predictor = self._predictor({"coarse": coarse, "fine": fine, "grader": grader})
@@ -184,17 +190,10 @@ class _Training:
             strips += load_strips(file, scene, Mpp(stage.network.mpp))
             if number % 20 == 0:
                 self.report(f"{len(strips)} strips from {number} of {len(scenes)} scenes")
-        return train_grader(
-            network,
-            stage.network,
-            strips,
-            ladder,
-            stage.training,
-            self.config.seed,
-            self.device,
-            self.out / "grader.csv",
-            self.report,
+        source = StripSource(
+            strips, stage.network, LADDERS[self.config.ladder], stage.training, self.config.seed
         )
+        return train_grader(network, source, self.device, self.out / "grader.csv", self.report)
 
     def _learn_segmentation(
         self,

@@ -10,11 +10,10 @@ import math
 from dataclasses import dataclass
 
 from histoscore.errors import PixelSizeError
-from histoscore.geometry import Mpp
+from histoscore.geometry import BELIEVABLE_MPP, Mpp
 from histoscore.records import PixelSize
 
-LOWEST, HIGHEST = 0.1, 2.0
-"""Believable µm per pixel of level 0."""
+LOWEST, HIGHEST = BELIEVABLE_MPP
 COARSE = 1.0
 """Above this the fine measures (tidemark, thickness, fibrillation) suffer."""
 TOLERANCE = 0.05

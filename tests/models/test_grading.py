@@ -18,6 +18,7 @@ from histoscore.models.bundle import NetworkSpec
 from histoscore.models.grading import (
     DyeStrip,
     GraderSettings,
+    StripSource,
     cut_strips,
     load_strips,
     soft_labels,
@@ -157,11 +158,7 @@ def test_too_few_strips_are_a_refusal_that_says_what_to_do(
     with pytest.raises(ModelError, match=r"found 4 compartments.*grader\.training\.batch"):
         train_grader(
             torch.nn.Identity(),
-            spec,
-            strips,
-            OARSI_MOUSE,
-            GraderSettings(batch=5),
-            1,
+            StripSource(strips, spec, OARSI_MOUSE, GraderSettings(batch=5), 1),
             torch.device("cpu"),
             tmp_path / "log.csv",
             print,
