@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, map_coordinates, median_filter
 
 from histoscore.geometry import Placement, Points, polyline_length, resampled
+from histoscore.image.lines import normals_facing, smoothed
 from histoscore.records import LabelMap, Mask, Morphometry, Surface
 from histoscore.vocabulary import Compartment, Tissue
 
@@ -121,11 +122,7 @@ def _tidemark(
     position = u.min() + np.arange(len(border)) * STEP_UM * 2
     line = center + position[:, None] * along + border[:, None] * height
     line = resampled(line, STEP_UM)
-    tangent = np.gradient(_smoothed(line, 12), axis=0)
-    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
-    normal = np.column_stack([-tangent[:, 1], tangent[:, 0]])
-    normal = normal * (1 if (normal @ height).mean() > 0 else -1)
-    return _Curve(line, normal)
+    return _Curve(line, normals_facing(line, height))
 
 
 def _border(column: NDArray[np.int_], v: _Floats, is_calcified: Mask, mpp: float) -> _Floats | None:
@@ -172,9 +169,14 @@ def _layers(hyaline: Mask, calcified: Mask, curve: _Curve, place: Placement) -> 
     )
 
 
+def is_bare(hyaline: _Floats, calcified: _Floats) -> Mask:
+    """Where the hyaline layer (µm) is gone and calcified cartilage (µm) lies under it."""
+    return np.asarray((hyaline < GONE_UM) & (calcified > 2))
+
+
 def _eroded(layers: _Layers) -> Mask:
     """Where hyaline cartilage is gone and calcified cartilage lies bare."""
-    bare = (layers.hyaline < GONE_UM) & (layers.calcified > 2)
+    bare = is_bare(layers.hyaline, layers.calcified)
     for way in (bare, bare[::-1]):
         run = len(way) if way.all() else int(np.argmin(way))
         if run * STEP_UM < TAIL_UM:
@@ -189,9 +191,5 @@ def _eroded(layers: _Layers) -> Mask:
 
 def _smooth_length(outer: Points) -> float:
     """Length of the surface with clefts closed, seen at 10 µm: pixel steps are not surface."""
-    smooth = _smoothed(outer, 5)
+    smooth = smoothed(outer, 5)
     return polyline_length(np.vstack([smooth[: -1 : int(10 / STEP_UM)], smooth[-1:]]))
-
-
-def _smoothed(line: Points, sigma: float) -> Points:
-    return np.column_stack([gaussian_filter1d(c, sigma, mode="nearest") for c in line.T])

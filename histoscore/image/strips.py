@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from histoscore.geometry import Box, Mpp, Placement, Points, resampled, sampled_along
+from histoscore.image.lines import normals_facing
 from histoscore.image.placed import mask_through
 from histoscore.records import LabelMap, RgbImage, Strip, Surface
 from histoscore.vocabulary import Compartment, Tissue
@@ -69,12 +69,7 @@ def _frame(surface: Surface, place: Placement, mpp: float) -> tuple[Points, Poin
     toward = place.from_slide(surface.outer) - place.from_slide(surface.bone)
     step = mpp / place.mpp
     line, toward = resampled(line, step), sampled_along(line, toward, step)
-    smooth = np.column_stack([gaussian_filter1d(c, 12, mode="nearest") for c in line.T])
-    tangent = np.gradient(smooth, axis=0)
-    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
-    normal = np.column_stack([-tangent[:, 1], tangent[:, 0]])
-    facing = float((normal * toward).sum())
-    return line, normal * (1 if facing >= 0 else -1)
+    return line, normals_facing(line, toward)
 
 
 def layered_picture(

@@ -15,6 +15,7 @@ from torch import nn
 from histoscore.config import TileSettings
 from histoscore.errors import PredictionError
 from histoscore.geometry import Box, Mpp, Placement
+from histoscore.image.morphometry import is_bare
 from histoscore.image.placed import box_around, seen_through
 from histoscore.image.tiles import blend_window, grid_over
 from histoscore.models.bundle import ModelBundle, NetworkName, NetworkSpec
@@ -26,8 +27,6 @@ from histoscore.vocabulary import Tissue
 
 CONTEXT_CHANNELS = 3
 """What the fine network is told: articular cartilage, its look-alikes, nearness to the joint."""
-
-GONE_UM = 3.0
 
 Tick = Callable[[int, int], None]
 """Called with tiles done and tiles in all."""
@@ -264,7 +263,7 @@ def strip_measures(strip: Strip) -> NDArray[np.float64]:
     """Extent, mean, 10th percentile and spread of hyaline thickness, each about 0…1."""
     hyaline = (strip.pixels[..., 3] > 127).sum(0) * strip.mpp
     calcified = (strip.pixels[..., 4] > 127).sum(0) * strip.mpp
-    bare = (hyaline < GONE_UM) & (calcified > 2)
+    bare = is_bare(hyaline, calcified)
     return np.array(
         [bare.mean(), hyaline.mean() / 50, np.percentile(hyaline, 10) / 50, hyaline.std() / 25]
     )

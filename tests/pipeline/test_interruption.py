@@ -104,6 +104,7 @@ def test_a_worker_whose_parent_is_gone_ends_itself(tmp_path: Path) -> None:
     worker = worker_of(process)
     end(process, signal.SIGKILL)
     wait_for(lambda: process_start(worker) is None, seconds=5)
+    assert process_start(worker) is None
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

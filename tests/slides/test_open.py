@@ -210,13 +210,18 @@ def test_label_and_macro_are_at_hand_and_missing_ones_are_none(tmp_path: Path) -
         assert slide.associated("nothing") is None
 
 
-def test_a_damaged_tile_is_an_error_and_the_next_read_works(tmp_path: Path) -> None:
-    path = write_svs(tmp_path / "a.svs")
+def blank_first_tile(path: Path) -> None:
+    """Overwrite the first tile of level 0 with zeros."""
     with tifffile.TiffFile(path) as tiff:
         offset, count = tiff.pages[0].dataoffsets[0], tiff.pages[0].databytecounts[0]
     data = bytearray(path.read_bytes())
     data[offset : offset + count] = bytes(count)
     path.write_bytes(data)
+
+
+def test_a_damaged_tile_is_an_error_and_the_next_read_works(tmp_path: Path) -> None:
+    path = write_svs(tmp_path / "a.svs")
+    blank_first_tile(path)
     with open_slide(path) as slide:
         with pytest.raises(DamagedSlideError, match="unreadable pixels"):
             slide.read_at(Box(10, 10, 50, 40), Mpp(MPP))
@@ -225,11 +230,7 @@ def test_a_damaged_tile_is_an_error_and_the_next_read_works(tmp_path: Path) -> N
 
 def test_a_damaged_tile_of_a_plain_tiff_costs_that_tile_only(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif")
-    with tifffile.TiffFile(path) as tiff:
-        offset, count = tiff.pages[0].dataoffsets[0], tiff.pages[0].databytecounts[0]
-    data = bytearray(path.read_bytes())
-    data[offset : offset + count] = bytes(count)
-    path.write_bytes(data)
+    blank_first_tile(path)
     with open_slide(path) as slide:
         with pytest.raises(DamagedSlideError, match="cannot be decoded"):
             slide.read_at(Box(10, 10, 50, 40), Mpp(MPP))
