@@ -15,6 +15,7 @@ from histoscore.config import (
     read_yaml,
 )
 from histoscore.errors import ConfigError
+from histoscore.phantom.experiment import PhantomSettings
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(CONFIGS.glob("*"), key=lambda path: path.name)
@@ -27,7 +28,7 @@ def model_of(path: Path) -> type[Settings]:
         from histoscore.models.train import TrainConfig
 
         return TrainConfig
-    return {"score": ScoreConfig}[verb]
+    return {"score": ScoreConfig, "phantom": PhantomSettings}[verb]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -42,6 +43,12 @@ def test_every_shipped_configuration_says_at_the_top_what_it_is(path: Path) -> N
 
 def test_score_yaml_lists_every_option_with_its_default() -> None:
     assert read_yaml(CONFIGS / "score.yaml") == ScoreConfig().model_dump(mode="json")
+
+
+def test_phantom_yaml_lists_every_option_with_its_default() -> None:
+    written = read_yaml(CONFIGS / "phantom.yaml")
+    assert set(written) == set(PhantomSettings.model_fields)
+    assert parse_settings(PhantomSettings, written, "phantom.yaml") == PhantomSettings()
 
 
 def test_scoring_with_score_yaml_is_scoring_without_a_file() -> None:

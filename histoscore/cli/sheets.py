@@ -53,14 +53,17 @@ def phantom(
     ],
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same study.")],
     appearance: Annotated[
-        str, typer.Option("--appearance", help="standard or shifted.")
-    ] = "standard",
+        str | None, typer.Option("--appearance", help="standard (the default) or shifted.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="YAML settings; see configs/phantom.yaml.")
+    ] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,
 ) -> None:
     """Draw a synthetic study with exact truth."""
     from histoscore.phantom.study import write_phantom_study
 
-    write_phantom_study(out, animals, seed, appearance, overrides or [], typer.echo)
+    write_phantom_study(out, animals, seed, appearance, overrides or [], typer.echo, config)
     typer.echo(f"wrote {out / 'study.csv'}")
 
 

@@ -28,6 +28,8 @@ _NOISE_FACTOR, _NOISIEST = 5.0, 1.5
 _NEUTRAL = 0.22
 """Colour ÷ density below which something is grey: glass edges, dust, black ink."""
 _GREY_SHARE = 0.6
+_PALE, _PALE_SHARE, _BAND_ELONGATION = 0.12, 0.6, 4.0
+"""Density below which something may be bare glass, how much of a band is, and how long it is."""
 _BLACK = 0.6
 """Density of every channel from which a pixel is black ink or dirt."""
 
@@ -59,7 +61,7 @@ def tissue_mask(overview: RgbImage, mpp: float) -> Mask:
     candidates = _darker_than_glass(density)
     candidates &= ~_ink_pieces(candidates, density)
     tissue = _shaped(candidates, mpp)
-    tissue &= ~_grey_pieces(tissue, density)
+    tissue &= ~_grey_pieces(tissue, density) & ~_bare_bands(tissue, density)
     return _filled(_large(tissue, SMALLEST_UM2 / mpp**2))
 
 
@@ -144,6 +146,19 @@ def _grey_pieces(tissue: Mask, density: Densities) -> Mask:
     grey = np.ptp(density, axis=2) < _NEUTRAL * density.mean(axis=2)
     count, labels = _pieces(tissue)
     drops = _shares(labels, count, tissue & grey) > _GREY_SHARE
+    drops[0] = False
+    return np.asarray(drops[labels], np.bool_)
+
+
+def _bare_bands(tissue: Mask, density: Densities) -> Mask:
+    """Glass beyond the coverslip: pale for the most part, long, and at the picture's border."""
+    count, labels = _pieces(tissue)
+    pale = _shares(labels, count, tissue & (density.mean(axis=2) < _PALE)) > _PALE_SHARE
+    long = _elongation(tissue, labels, count) > _BAND_ELONGATION
+    border = np.zeros(count, np.bool_)
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        border[edge] = True
+    drops = pale & long & border
     drops[0] = False
     return np.asarray(drops[labels], np.bool_)
 

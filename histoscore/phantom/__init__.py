@@ -1,9 +1,10 @@
 """The digital knee: truth first, picture after.
 
-A knee is geometry in micrometres (`traits`, `curves`, `anatomy`, `lesions`); its measures are
-computed from that geometry (`truth`), never from pixels. `tissue` paints dye amounts on a
-`canvas` (`surroundings`, `bones`, `cartilage`, `cells`), `staining` turns them into colour by
-Beer–Lambert, `artefacts` spoils the picture. `scenes` are for training; for a study, `experiment`
-plans groups, animals and simulated scorers, `mounting` puts an animal's sections on a slide,
-`scanner` writes it as scanners do and `study` makes the folder with sheet and truth.
+A knee is geometry in micrometres (`knee`); its measures are computed from that geometry, never
+from pixels. `painting` turns it into dye amounts, `staining` into colour by Beer–Lambert,
+`artefacts` spoil it. `scenes` are for training; for a study, `experiment` plans groups and
+animals, `mounting` puts an animal's sections on a slide, `scanner` writes it as scanners do,
+`scorers` grade it and `study` makes the folder with sheet and truth.
+
+`chance` names the streams of random numbers, `raster` and `grain` draw: views, rings, textures.
 """

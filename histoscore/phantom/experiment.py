@@ -1,16 +1,23 @@
-"""The plan of a synthetic study: groups, animals, sections, and the people who grade them."""
+"""The plan of a synthetic study: groups, animals, sections and how they are scanned."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from histoscore.config import Settings
-from histoscore.phantom.lesions import Disease
+from histoscore.phantom.artefacts import SHIFTED, STANDARD, ArtefactRates
+from histoscore.phantom.chance import Slice
+from histoscore.phantom.knee.lesions import Disease
+from histoscore.phantom.scorers import STANDARD_SCORERS, Scorers
 from histoscore.phantom.staining import Appearance
 from histoscore.vocabulary import OARSI_MOUSE, Compartment, Side
+
+SCANNER_MPP = {"standard": (0.45, 0.75), "shifted": (0.80, 0.98)}
+"""µm/px of the scanner that a study is scanned with, where the settings name none."""
 
 
 class GroupPlan(Settings):
@@ -21,38 +28,53 @@ class GroupPlan(Settings):
     lateral: float = Field(ge=0, le=7)
 
 
-class ScorerPlan(Settings):
-    """A simulated scorer: mean error and its scatter, in rungs."""
-
-    name: str
-    bias: float = 0.0
-    noise: float = Field(0.5, ge=0)
-
-
 class PhantomSettings(Settings):
     """A synthetic study, apart from its size and seed."""
 
-    groups: tuple[GroupPlan, ...] = (
-        GroupPlan(name="sham", medial=0.7, lateral=0.5),
-        GroupPlan(name="DMM + vehicle", medial=4.9, lateral=1.2),
-        GroupPlan(name="DMM + exosome", medial=2.9, lateral=0.9),
+    groups: tuple[GroupPlan, ...] = Field(
+        (
+            GroupPlan(name="sham", medial=0.7, lateral=0.5),
+            GroupPlan(name="DMM + vehicle", medial=4.9, lateral=1.2),
+            GroupPlan(name="DMM + exosome", medial=2.9, lateral=0.9),
+        ),
+        min_length=1,
     )
-    scorers: tuple[ScorerPlan, ...] = (
-        ScorerPlan(name="scorer_A", bias=-0.1, noise=0.45),
-        ScorerPlan(name="scorer_B", bias=0.25, noise=0.6),
-    )
+    scatter: float = Field(0.7, ge=0, description="of animals around their group (rungs)")
+    scorers: Scorers = STANDARD_SCORERS
     sections: tuple[int, int] = Field((1, 3), description="least and most sections a slide")
     more_sections: float = Field(
         0.5, ge=0, le=1, description="chance of each section beyond the least"
     )
-    mpp: float = Field(0.7187, ge=0.2, le=2, description="µm/px of level 0")
-    width_um: float = Field(3000, ge=2600, description="of a section's cut-out")
-    height_um: float = Field(2500, ge=1300)
-    gap_um: float = Field(700, ge=500, description="glass between sections")
+    section_step_um: float = Field(80, gt=0, description="depth between neighbouring sections")
+    empty_slides: float = Field(0, ge=0, le=1, description="chance of a slide without tissue")
+    format: Literal["svs", "tiff", "ome-tiff", "jpeg"] = "svs"
+    mpp: float | None = Field(
+        None, ge=0.2, le=2, description="µm/px of level 0; none: the appearance's scanner"
+    )
     quality: int = Field(75, ge=30, le=98, description="of the JPEG tiles")
+    width_um: float = Field(4000, ge=2600, le=6000, description="of the trimmed tissue")
+    height_um: float = Field(5000, ge=1300, le=6000)
+    gap_um: float = Field(700, ge=500, description="glass between sections")
+    turn_deg: float = Field(6, ge=0, le=45, description="deviation of a section's rotation")
+    upside_down: float = Field(0.05, ge=0, le=1, description="chance that a slide lies so")
     batches: int = Field(2, ge=1)
     appearance: Appearance = "standard"
     artefacts: bool = True
+    artefact_rates: ArtefactRates | None = Field(
+        None, description="none: the usual amount, or the shifted mix"
+    )
+
+    @property
+    def rates(self) -> ArtefactRates | None:
+        """How often artefacts come; None where none are drawn."""
+        if not self.artefacts:
+            return None
+        usual = {"standard": STANDARD, "shifted": SHIFTED}[self.appearance]
+        return self.artefact_rates or usual
+
+
+SMALL = PhantomSettings(mpp=1.8713, width_um=2600, height_um=1400, sections=(1, 1))
+"""The joint alone, coarsely: drawn in a fraction of a second, for tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +112,43 @@ def plan_animals(
                 group=group,
                 side=Side.LEFT if rng.random() < 0.5 else Side.RIGHT,
                 batch=(number // len(settings.groups)) % settings.batches,
-                medial=group.medial + rng.normal(0, 0.7),
-                lateral=group.lateral + rng.normal(0, 0.4),
+                medial=group.medial + rng.normal(0, settings.scatter),
+                lateral=group.lateral + rng.normal(0, 0.6 * settings.scatter),
             )
         )
     return tuple(animals)
 
 
-def section_disease(animal: AnimalPlan, rng: np.random.Generator) -> dict[Compartment, Disease]:
-    """One section's grades, scattered around the animal's; the tibia is ahead of the femur."""
+def scanner_mpp(settings: PhantomSettings, rng: np.random.Generator) -> float:
+    """µm/px that the study is scanned at: the settings', else one scanner's for all slides."""
+    low, high = SCANNER_MPP[settings.appearance]
+    drawn = round(float(rng.uniform(low, high)), 4)
+    return settings.mpp or drawn
+
+
+def section_disease(animal: AnimalPlan, at: Slice) -> dict[Compartment, Disease]:
+    """One section's disease: around the animal's, alike in neighbouring sections.
+
+    The tibia is ahead of the femur; thinning, osteophytes, sclerosis and the meniscus follow the
+    severity with a scatter of their own.
+    """
     disease = {}
     for compartment in Compartment:
+        name = compartment.value
         place = animal.medial if compartment.is_medial else animal.lateral
-        place += (-0.35 if compartment.is_femoral else 0.35) + rng.normal(0, 0.3)
+        place += -0.35 if compartment.is_femoral else 0.35
+        place += 0.3 * at.slow(f"{name} grade") + 0.12 * at.own.of(name).normal()
         index = int(np.clip(round(place), 0, len(OARSI_MOUSE) - 1))
-        thinning = float(np.clip(1.0 - 0.025 * max(place, 0) + rng.normal(0, 0.03), 0.7, 1.1))
-        disease[compartment] = Disease(OARSI_MOUSE.rungs[index], thinning)
+        growth = at.slow(f"{name} osteophyte", 900)
+        disease[compartment] = Disease(
+            grade=OARSI_MOUSE.rungs[index],
+            thinning=_kept(1.0 - 0.025 * max(place, 0) + 0.03 * at.slow(f"{name} thin"), 0.7, 1.1),
+            osteophyte=_kept(0.55 * (place - 3.2) + 0.6 * growth, 0, 3),
+            sclerosis=_kept(0.16 * (place - 1.5) + 0.15 * at.slow(f"{name} bone", 900), 0, 1),
+            meniscus=_kept(0.2 * (place - 1.5) + 0.15 * at.slow(f"{name} meniscus", 900), 0, 1),
+        )
     return disease
 
 
-def scored_by(scorer: ScorerPlan, grade: float, rng: np.random.Generator) -> float:
-    """The grade that a simulated scorer gives: its error is in rungs, its grade a rung."""
-    place = OARSI_MOUSE.index(grade) + scorer.bias + rng.normal(0, scorer.noise)
-    return OARSI_MOUSE.rungs[int(np.clip(round(place), 0, len(OARSI_MOUSE) - 1))]
+def _kept(value: float, low: float, high: float) -> float:
+    return float(np.clip(value, low, high))

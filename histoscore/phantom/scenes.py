@@ -15,19 +15,28 @@ from pathlib import Path
 import numpy as np
 
 from histoscore.files import write_atomic, write_json
-from histoscore.phantom.anatomy import Knee, build_knee
-from histoscore.phantom.lesions import Disease
+from histoscore.phantom.chance import Chance, Slice
+from histoscore.phantom.knee.anatomy import Knee
+from histoscore.phantom.knee.build import build_knee
+from histoscore.phantom.knee.lesions import Disease
+from histoscore.phantom.painting.section import Scene, paint
 from histoscore.phantom.raster import View
-from histoscore.phantom.tissue import Scene, paint
-from histoscore.phantom.traits import sample_traits, vary
+from histoscore.phantom.staining import DYE_STEP
 from histoscore.records import LabelArray
 from histoscore.vocabulary import OARSI_MOUSE, Compartment
 
+__all__ = [
+    "DYE_STEP",
+    "TRAINING_STREAM",
+    "StoredScene",
+    "load_scene",
+    "random_disease",
+    "store_scene",
+    "training_scene",
+]
+
 TRAINING_STREAM = 7_001
 """Training draws from a stream of seeds of its own: no scene of it can be in a study."""
-
-DYE_STEP = 0.01
-"""Optical density of one grey level in a stored scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +55,15 @@ class StoredScene:
 
 
 def random_disease(rng: np.random.Generator) -> dict[Compartment, Disease]:
-    """Every rung equally often in every compartment, thinning apart from it."""
+    """Every rung equally often in every compartment; thinning and the rest apart from it."""
     return {
-        compartment: Disease(float(rng.choice(OARSI_MOUSE.rungs)), rng.uniform(0.72, 1.1))
+        compartment: Disease(
+            grade=float(rng.choice(OARSI_MOUSE.rungs)),
+            thinning=rng.uniform(0.72, 1.1),
+            osteophyte=max(0.0, rng.uniform(-3.0, 3.0)),
+            sclerosis=max(0.0, rng.uniform(-1.0, 1.0)),
+            meniscus=max(0.0, rng.uniform(-1.0, 1.0)),
+        )
         for compartment in Compartment
     }
 
@@ -56,7 +71,10 @@ def random_disease(rng: np.random.Generator) -> dict[Compartment, Disease]:
 def training_scene(seed: int, mpp: float = 1.0) -> tuple[Scene, Knee]:
     """Scene number `seed`: any disease, a few millimetres around the joint, mounted anyhow."""
     rng = np.random.default_rng([TRAINING_STREAM, seed])
-    knee = build_knee(vary(sample_traits(rng), rng), random_disease(rng), rng)
+    chance = Chance((TRAINING_STREAM, seed))
+    at = Slice(chance.part("animal"), chance.part("section"), rng.uniform(0, 2000))
+    size = (rng.uniform(3000, 4400), rng.uniform(2400, 5200))
+    knee = build_knee(at, random_disease(rng), size)
     width, height = rng.uniform(2500, 3300), rng.uniform(1700, 2500)
     view = View(
         (round(height / mpp), round(width / mpp)),
@@ -65,15 +83,14 @@ def training_scene(seed: int, mpp: float = 1.0) -> tuple[Scene, Knee]:
         rng.uniform(-25, 25),
         bool(rng.random() < 0.5),
     )
-    return paint(knee, view, rng), knee
+    return paint(knee, view), knee
 
 
 def store_scene(folder: Path, seed: int, mpp: float = 1.0) -> None:
     """Draws scene `seed` into `folder`: pixels as `.npy`, then the truth as `.json`."""
     scene, knee = training_scene(seed, mpp)
-    levels = np.clip(scene.dyes / DYE_STEP + 0.5, 0, 255).astype(np.uint8)
     buffer = io.BytesIO()
-    np.save(buffer, np.dstack([levels, scene.tissue, scene.zones]), allow_pickle=False)
+    np.save(buffer, np.dstack([scene.dyes, scene.tissue, scene.zones]), allow_pickle=False)
     write_atomic(folder / f"{seed:05d}.npy", buffer.getvalue())
     grades = {bed.compartment.value: bed.disease.grade for bed in knee.beds}
     write_json(folder / f"{seed:05d}.json", {"mpp": mpp, "grades": grades})

@@ -88,6 +88,23 @@ def test_dust_coverslip_edges_and_label_borders_are_not_tissue() -> None:
     assert overlap(found, section) > 0.93
 
 
+def test_bare_glass_beyond_the_coverslip_is_not_tissue() -> None:
+    density, section = one_knee()
+    density[:, :60] += np.array([0.03, 0.04, 0.07])
+    draw.add_stroke(density, [(60, 0), (60, 899)], draw.GREY, width=4)
+    found = tissue_mask(draw.photographed(density), draw.MPP)
+    assert not found[:, :60].any()
+    assert overlap(found, section) > 0.93
+
+
+def test_a_pale_section_that_the_border_cuts_is_tissue() -> None:
+    density, section = one_knee()
+    rows, columns = np.nonzero(section)
+    cut = density[:, columns.min() + 40 :] * 0.5
+    found = tissue_mask(draw.photographed(cut), draw.MPP)
+    assert overlap(found, section[:, columns.min() + 40 :]) > 0.85
+
+
 def test_strong_dyes_inside_a_section_are_no_ink() -> None:
     density, section = one_knee(strength=0.75)
     assert overlap(tissue_mask(draw.photographed(density), draw.MPP), section) > 0.93

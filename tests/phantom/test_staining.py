@@ -1,17 +1,29 @@
-"""Dyes become colour by Beer–Lambert, and batches differ as they should."""
+"""Dyes become colour by Beer–Lambert, the same wherever they lie, and batches differ as they
+should."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from histoscore.phantom.staining import DYES, Batch, render, sample_batch, transmitted
+from histoscore.phantom import staining
+from histoscore.phantom.staining import (
+    BAND_ROWS,
+    DYE_STEP,
+    DYES,
+    Appearance,
+    Batch,
+    render,
+    sample_batch,
+)
+from histoscore.records import LabelArray
 
-amounts = st.floats(0, 1.5)
 PLAIN = Batch(
     dyes=DYES,
     strength=np.array([1.1, 0.8, 1.3], np.float32),
@@ -20,84 +32,235 @@ PLAIN = Batch(
     grain=0.0,
     gamma=1.0,
 )
+CAMERA = replace(PLAIN, blur=0.7, grain=1.1, gamma=0.93, sharpened=0.5)
+"""With all that a camera adds."""
+
+MPP = 0.8317
+DENSEST = 120
+"""Amount of a dye in steps of `DYE_STEP`: the strongest cartilage has about 85."""
+
+few = settings(max_examples=12, phases=(Phase.generate,))
+"""An example is a whole picture, and none is simpler than another."""
+
+strengths = st.tuples(*[st.floats(0.5, 1.7)] * 3)
+batches = strengths.map(lambda factors: replace(PLAIN, strength=np.array(factors, np.float32)))
 
 
-@given(safranin=amounts, green=amounts, haem=amounts, thickness=st.floats(0.8, 1.2))
-def test_light_through_dyes(safranin: float, green: float, haem: float, thickness: float) -> None:
-    dyes = np.array([[[safranin, green, haem]]], np.float32)
-    light = transmitted(dyes, PLAIN, thickness)[0, 0]
-    for channel in range(3):
-        density = thickness * (
-            1.1 * safranin * float(DYES[0, channel])
-            + 0.8 * green * float(DYES[1, channel])
-            + 1.3 * haem * float(DYES[2, channel])
+def rng(seed: int = 3) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def flat(*amounts: int, shape: tuple[int, int] = (13, 19)) -> LabelArray:
+    """Dyes that are the same everywhere."""
+    return np.full((*shape, 3), amounts, np.uint8)
+
+
+def patchy(rows: int, columns: int) -> LabelArray:
+    """Dyes that change from pixel to pixel and from row to row."""
+    return np.random.default_rng(5).integers(0, 120, (rows, columns, 3), np.uint8)
+
+
+def patches() -> LabelArray:
+    """(140, 210, 3) dyes: even patches of 7 × 7 pixels, each of other amounts."""
+    amounts = np.random.default_rng(5).integers(0, DENSEST + 1, (20, 30, 3), np.uint8)
+    return amounts.repeat(7, 0).repeat(7, 1)
+
+
+def strayed(batch: Batch, thickness: float) -> float:
+    """The most grey levels that the middle of a patch is away from Beer and Lambert's law."""
+    dyes = patches()
+    picture = render(dyes, MPP, replace(batch, blur=0.0), rng(), thickness)[3::7, 3::7]
+    amounts = dyes[3::7, 3::7] * DYE_STEP * batch.strength.astype(float) * thickness
+    expected = batch.background * 10 ** -(amounts @ batch.dyes.astype(float))
+    return float(np.abs(picture - expected).max())
+
+
+class TestLight:
+    @pytest.mark.xfail(strict=True, reason="a dye's weight is rounded to 1/64: off by up to 5")
+    @given(batch=batches, thickness=st.floats(0.9, 1.1))
+    @few
+    def test_it_falls_by_beer_and_lambert(self, batch: Batch, thickness: float) -> None:
+        assert strayed(batch, thickness) <= 1.6
+
+    @given(batch=batches, thickness=st.floats(0.9, 1.1))
+    @few
+    def test_it_never_strays_by_a_fortieth(self, batch: Batch, thickness: float) -> None:
+        assert strayed(batch, thickness) <= 6
+
+    def test_more_dye_is_never_brighter(self) -> None:
+        ramp = np.zeros((1, 251, 3), np.uint8)
+        for dye in range(3):
+            ramp[:] = 0
+            ramp[..., dye] = np.arange(251)
+            picture = render(np.repeat(ramp, 9, 0), MPP, PLAIN, rng()).astype(int)
+            assert (np.diff(picture, axis=1) <= 0).all()
+
+    def test_the_densest_tissue_is_dark_and_does_not_wrap_around(self) -> None:
+        strong = replace(PLAIN, strength=np.full(3, 3.0, np.float32))
+        assert render(flat(250, 250, 250), MPP, strong, rng(), 1.1).max() <= 2
+
+    def test_empty_glass_is_the_background(self) -> None:
+        picture = render(flat(0, 0, 0, shape=(40, 71)), MPP, PLAIN, rng())
+        assert picture.shape == (40, 71, 3)
+        assert picture.dtype == np.uint8
+        assert (picture == PLAIN.background).all()
+
+    def test_tone_bends_the_middle_and_keeps_black_and_white(self) -> None:
+        dyes = flat(40, 30, 20)
+        plain = render(dyes, MPP, PLAIN, rng()).astype(float)
+        toned = render(dyes, MPP, replace(PLAIN, gamma=1.4), rng())
+        np.testing.assert_allclose(toned, 255 * (plain / 255) ** 1.4, atol=2)
+        white = replace(PLAIN, background=np.full(3, 255, np.float32), gamma=1.4)
+        assert (render(flat(0, 0, 0), MPP, white, rng()) == 255).all()
+
+
+class TestDyes:
+    def test_they_are_unit_vectors(self) -> None:
+        assert np.linalg.norm(DYES, axis=1) == pytest.approx(1.0, abs=0.01)
+
+    def test_safranin_is_orange_red_fast_green_is_blue_green_haematoxylin_is_blue_violet(
+        self,
+    ) -> None:
+        safranin, green, haem = (
+            render(flat(*(60 * (k == dye) for k in range(3))), MPP, PLAIN, rng())[5, 7].tolist()
+            for dye in range(3)
         )
-        expected = float(PLAIN.background[channel]) * 10**-density
-        assert light[channel] == pytest.approx(expected, rel=1e-4)
+        assert safranin[0] > safranin[1] > safranin[2]
+        assert green[0] < min(green[1], green[2])
+        assert haem[1] < haem[0] < haem[2]
 
 
-def test_dye_vectors_are_unit_and_have_the_dyes_colours() -> None:
-    assert np.linalg.norm(DYES, axis=1) == pytest.approx(1.0, abs=0.01)
-    safranin, green, _ = transmitted(np.eye(3, dtype=np.float32)[None] * 0.6, PLAIN)[0]
-    assert safranin[0] > safranin[1] > safranin[2]
-    assert green[0] < min(green[1], green[2])
+class TestNoise:
+    @pytest.mark.parametrize("grain", [0.8, 2.0, 4.0])
+    def test_it_is_as_strong_as_asked(self, grain: float) -> None:
+        added = noise_of(grain)
+        # Whole grey levels scatter by a twelfth more.
+        assert added.std() == pytest.approx(np.hypot(grain, 12**-0.5), rel=0.05)
+        assert added.mean() == pytest.approx(0, abs=0.05)
+
+    def test_it_is_grey(self) -> None:
+        assert (np.ptp(noise_of(2.0), axis=2) == 0).all()
+
+    def test_it_differs_from_pixel_to_pixel(self) -> None:
+        added = noise_of(2.0)[..., 0]
+        for axis in (0, 1):
+            one, next_one = np.moveaxis(added, axis, 0)[:-1], np.moveaxis(added, axis, 0)[1:]
+            assert abs(np.corrcoef(one.ravel(), next_one.ravel())[0, 1]) < 0.03
+
+    def test_none_is_added_where_there_is_none(self) -> None:
+        assert (noise_of(0.0) == 0).all()
 
 
-def test_a_rendered_pixel_is_that_light_under_an_uneven_lamp() -> None:
-    dyes = np.full((40, 70, 3), (0.5, 0.1, 0.05), np.float32)
-    picture = render(dyes, 1.3, PLAIN, np.random.default_rng(0))
-    assert picture.shape == (40, 70, 3)
-    assert picture.dtype == np.uint8
-    expected = transmitted(dyes, PLAIN)[0, 0]
-    assert picture.mean((0, 1)) == pytest.approx(expected, rel=0.04)
-    assert picture.std((0, 1)).max() < 3
-
-
-def test_empty_glass_has_the_batchs_background() -> None:
-    picture = render(np.zeros((40, 70, 3), np.float32), 0.9, PLAIN, np.random.default_rng(0))
-    assert picture.mean((0, 1)) == pytest.approx(PLAIN.background, rel=0.04)
-
-
-def test_camera_noise_is_grey_and_as_strong_as_asked() -> None:
-    dyes = np.full((200, 301, 3), 0.2, np.float32)
+def noise_of(grain: float) -> np.ndarray:
+    dyes = flat(20, 20, 20, shape=(203, 301))
     calm, noisy = (
-        render(dyes, 1.0, replace(PLAIN, grain=grain), np.random.default_rng(1)).astype(float)
-        for grain in (0.0, 4.0)
+        render(dyes, MPP, replace(PLAIN, grain=g), rng()).astype(int) for g in (0.0, grain)
     )
-    added = noisy - calm
-    assert added.std() == pytest.approx(4, rel=0.05)
-    assert np.abs(np.diff(added, axis=2)).max() <= 1
+    return np.asarray(noisy - calm)
 
 
-def test_optics_blur_in_micrometres_not_pixels() -> None:
-    dyes = np.zeros((101, 151, 3), np.float32)
-    dyes[:, 75:] = 1.0
-    sharp, soft = (
-        int(np.abs(np.diff(edge(render(dyes, mpp, replace(PLAIN, blur=2.0), rng())))).max())
-        for mpp in (4.0, 0.5)
-    )
-    assert sharp > 2 * soft
+class TestOptics:
+    @pytest.mark.parametrize("blur", [1.9, 3.1])
+    @pytest.mark.parametrize("mpp", [0.4871, 0.8317])
+    def test_they_blur_in_micrometres_not_pixels(self, blur: float, mpp: float) -> None:
+        """An edge between glass and pale green passes into the other over `blur`."""
+        dyes = np.zeros((31, 151, 3), np.uint8)
+        dyes[:, 75:, 1] = 60
+        line = render(dyes, mpp, replace(PLAIN, blur=blur), rng())[15, :, 0].astype(float)
+        steps = -np.diff(line)
+        place = np.arange(150) + 0.5
+        middle = np.average(place, weights=steps)
+        width = np.sqrt(np.average((place - middle) ** 2, weights=steps)) * mpp
+        assert width == pytest.approx(blur, rel=0.12)
+        assert middle == pytest.approx(74.5, abs=0.2)
+
+    def test_sharpening_darkens_the_dark_side_of_an_edge_and_leaves_the_flat_alone(self) -> None:
+        dyes = np.zeros((31, 151, 3), np.uint8)
+        dyes[:, 75:, 1] = 60
+        plain, sharp = (
+            render(dyes, MPP, replace(PLAIN, sharpened=s), rng())[15, :, 0].astype(int)
+            for s in (0.0, 0.5)
+        )
+        assert sharp.min() < plain.min() - 4
+        assert (sharp[:60] == plain[:60]).all()
+        assert (sharp[90:] == plain[90:]).all()
 
 
-def edge(picture: np.ndarray) -> np.ndarray:
-    return picture[50, 50:100, 2].astype(int)
+class TestBands:
+    """A picture is made in bands of rows; nobody can tell where they meet."""
+
+    @pytest.mark.parametrize("batch", [PLAIN, CAMERA, replace(CAMERA, blur=4.0)])
+    def test_they_join_without_a_seam(self, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+        dyes = patchy(2 * BAND_ROWS + 77, 61)
+        banded = render(dyes, MPP, batch, rng())
+        monkeypatch.setattr(staining, "BAND_ROWS", len(dyes))
+        assert (banded == render(dyes, MPP, batch, rng())).all()
+
+    def test_a_picture_wider_than_a_pane_of_noise_has_noise_everywhere(self) -> None:
+        noisy = render(flat(20, 20, 20, shape=(20, 2100)), MPP, CAMERA, rng())
+        spread = noisy[..., 0].std(axis=0)
+        assert (np.convolve(spread, np.ones(9) / 9, "valid") > 0.6).all()
 
 
-def rng() -> np.random.Generator:
-    return np.random.default_rng(3)
+class TestSameBytes:
+    def test_the_same_random_numbers_give_the_same_picture(self) -> None:
+        dyes = patchy(90, 131)
+        one, other = (render(dyes, MPP, CAMERA, rng(8)) for _ in range(2))
+        assert (one == other).all()
+        assert (one != render(dyes, MPP, CAMERA, rng(9))).any()
+
+    def test_a_picture_does_not_depend_on_a_processors_rounding(
+        self, plain_processor: None
+    ) -> None:
+        dyes = patchy(90, 131)
+        plain = render(dyes, MPP, CAMERA, rng())
+        cv2.setUseOptimized(True)
+        assert (render(dyes, MPP, CAMERA, rng()) == plain).all()
+
+    def test_dyes_are_left_as_they_were(self) -> None:
+        dyes = patchy(90, 131)
+        before = dyes.copy()
+        render(dyes, MPP, CAMERA, rng())
+        assert (dyes == before).all()
 
 
-def test_shifted_batches_lie_outside_the_standard_ones() -> None:
-    standard = [sample_batch(np.random.default_rng(seed)) for seed in range(100)]
-    shifted = [sample_batch(np.random.default_rng(seed), "shifted") for seed in range(100)]
-    usual = max(float(np.abs(np.log(batch.strength)).mean()) for batch in standard)
-    assert np.median([np.abs(np.log(batch.strength)).mean() for batch in shifted]) > usual
-    assert max(b.blur for b in standard) < min(b.blur for b in shifted)
-    colour = [[float(np.ptp(b.background)) for b in batches] for batches in (standard, shifted)]
-    assert np.median(colour[1]) > np.quantile(colour[0], 0.95)
+@pytest.fixture(name="plain_processor")
+def _plain_processor() -> Iterator[None]:
+    cv2.setUseOptimized(False)
+    yield
+    cv2.setUseOptimized(True)
 
 
-def test_a_batchs_dyes_are_unit_vectors() -> None:
-    for appearance in ("standard", "shifted"):
-        batch = sample_batch(np.random.default_rng(9), appearance)
-        assert np.linalg.norm(batch.dyes, axis=1) == pytest.approx(1.0, abs=1e-5)
+class TestBatches:
+    @pytest.mark.parametrize("appearance", ["standard", "shifted"])
+    def test_dyes_are_unit_vectors(self, appearance: Appearance) -> None:
+        for seed in range(20):
+            batch = sample_batch(rng(seed), appearance)
+            assert np.linalg.norm(batch.dyes, axis=1) == pytest.approx(1.0, abs=1e-5)
+            assert (batch.dyes > 0).all()
+
+    def test_the_same_seed_gives_the_same_batch_and_others_differ(self) -> None:
+        one, same, other = (sample_batch(rng(seed)) for seed in (1, 1, 2))
+        assert (one.dyes == same.dyes).all()
+        assert (one.strength == same.strength).all()
+        assert one.blur == same.blur
+        assert (one.dyes != other.dyes).any()
+
+    def test_standard_ones_are_stained_as_usual_on_clear_glass(self) -> None:
+        batches = [sample_batch(rng(seed)) for seed in range(100)]
+        strengths = np.array([batch.strength for batch in batches])
+        assert np.exp(np.log(strengths).mean(0)) == pytest.approx(np.ones(3), abs=0.08)
+        assert min(batch.background.min() for batch in batches) > 222
+        angles = [np.degrees(np.arccos((b.dyes * DYES).sum(1).clip(-1, 1))) for b in batches]
+        assert np.median(angles) < 5
+
+    def test_shifted_ones_lie_outside_of_those(self) -> None:
+        standard, shifted = (
+            [sample_batch(rng(seed), appearance) for seed in range(100)]
+            for appearance in ("standard", "shifted")
+        )
+        usual = max(float(np.abs(np.log(batch.strength)).mean()) for batch in standard)
+        assert np.median([np.abs(np.log(batch.strength)).mean() for batch in shifted]) > usual
+        assert max(b.blur for b in standard) < min(b.blur for b in shifted)
+        colour = [[float(np.ptp(b.background)) for b in batches] for batches in (standard, shifted)]
+        assert np.median(colour[1]) > np.quantile(colour[0], 0.95)
