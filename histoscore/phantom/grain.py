@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from histoscore.phantom.curves import Profile
-from histoscore.phantom.raster import Field, View
+from histoscore.phantom.raster import Field, View, laid_under
 from histoscore.records import LabelArray
 
 SIDE = 1024
@@ -95,25 +94,13 @@ def _laid(
     a = np.deg2rad(angle)
     turn = np.array([[np.cos(a) / length, np.sin(a) / length], [-np.sin(a), np.cos(a)]]) / px_um
     matrix = turn @ view.to_knee_matrix
-    shift = turn @ view.to_knee(np.zeros((1, 2)))[0] + (salt % SIDE, salt // SIDE % SIDE)
-    middle = np.array(view.shape[::-1]) / 2
+    corner = np.array(view.corner)
+    shift = turn @ view.to_knee(-corner[None])[0] + (salt % SIDE, salt // SIDE % SIDE)
+    middle = corner + np.array(view.shape[::-1]) / 2
     # Brought near the middle of nine tiles: wrapping is slow where pixels leave them.
     shift -= np.floor((shift + matrix @ middle) / SIDE - 1) * SIDE
-    across, down = (_thirty_seconds(view.shape, matrix[k], shift[k]) for k in (0, 1))
-    places = np.empty((*view.shape, 2), np.int16)
-    np.right_shift(across, 5, out=places[..., 0], casting="unsafe")
-    np.right_shift(down, 5, out=places[..., 1], casting="unsafe")
-    parts = ((down & 31) << 5 | across & 31).astype(np.uint16)
-    return np.asarray(
-        cv2.remap(tile, places, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), np.uint8
-    )
-
-
-def _thirty_seconds(shape: tuple[int, int], matrix: Profile, shift: float) -> NDArray[np.int32]:
-    """Tile coordinate of every pixel in 1/32: whole numbers are equal on any processor."""
-    columns = np.rint(matrix[0] * 32 * np.arange(shape[1])).astype(np.int32)
-    rows = np.rint((matrix[1] * np.arange(shape[0]) + shift) * 32).astype(np.int32)
-    return np.asarray(columns[None] + rows[:, None], np.int32)
+    lines = np.column_stack([matrix, shift])
+    return laid_under(tile, lines, view.shape, cv2.BORDER_WRAP, view.corner)
 
 
 @lru_cache(maxsize=1)

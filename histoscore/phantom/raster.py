@@ -215,6 +215,45 @@ def at_pixels(x: Field, columns: Profile, values: Profile) -> Field:
     return np.asarray(np.take(v, low) + part * np.take(np.diff(v), low), np.float32)
 
 
+def laid_under(
+    source: LabelArray,
+    matrix: NDArray[np.float64],
+    shape: tuple[int, int],
+    border: int,
+    first: tuple[int, int] = (0, 0),
+) -> LabelArray:
+    """Bytes of a source under an affine map, bilinear, the same on any processor.
+
+    cv2.warpAffine is not: its newer kernels reckon in single precision. Here places are whole
+    numbers of 1/32 pixel.
+
+    Args:
+        source: (rows, columns[, channels]), below 32768 pixels each way.
+        matrix: (2, 3) from target (x, y) to source (x, y).
+        shape: (rows, columns) of the target.
+        border: what lies beyond the source, as cv2 names it.
+        first: target (x, y) of the first pixel: windows of one target join without a seam.
+    """
+    across, down = (_thirty_seconds(shape, line, first) for line in matrix)
+    places = np.empty((*shape, 2), np.int16)
+    for axis, coordinate in enumerate((across, down)):
+        places[..., axis] = np.clip(coordinate >> 5, -32768, 32767)
+    parts = ((down & 31) << 5 | across & 31).astype(np.uint16)
+    return np.asarray(
+        cv2.remap(source, places, parts, cv2.INTER_LINEAR, borderMode=border), np.uint8
+    )
+
+
+def _thirty_seconds(
+    shape: tuple[int, int], line: NDArray[np.float64], first: tuple[int, int]
+) -> NDArray[np.int32]:
+    """One source coordinate of every target pixel, in 1/32 pixel."""
+    x, y = first[0] + np.arange(shape[1]), first[1] + np.arange(shape[0])
+    columns = np.rint(line[0] * 32 * x).astype(np.int32)
+    rows = np.rint((line[1] * y + line[2]) * 32).astype(np.int32)
+    return np.asarray(columns[None] + rows[:, None], np.int32)
+
+
 @dataclass(frozen=True, slots=True)
 class Scattered:
     """Places strewn over a window: picture (x, y) (n, 2), and the luck of each.
@@ -294,7 +333,11 @@ def _lattice(
     return np.asarray((place * spacing - shift) @ axes), chance
 
 
-_CIRCLE = np.column_stack([np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)])
+_EDGE = 0.63
+"""cv2 draws an anti-aliased edge about this many pixels outside of where it is."""
+_CIRCLE = 1.024 * np.column_stack(
+    [np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)]
+)
 
 
 def draw_ellipses(
@@ -310,7 +353,7 @@ def draw_ellipses(
         return
     # In double precision: single-precision sines differ from processor to processor.
     t, a, b = (np.asarray(numbers, float)[:, None] for numbers in (np.deg2rad(angle), a, b))
-    x, y = _CIRCLE[:, 0] * a, _CIRCLE[:, 1] * b
+    x, y = _CIRCLE[:, 0] * np.maximum(a - _EDGE, 0.3), _CIRCLE[:, 1] * np.maximum(b - _EDGE, 0.3)
     outline = np.stack([x * np.cos(t) - y * np.sin(t), x * np.sin(t) + y * np.cos(t)], -1)
     rings = np.rint((outline + points[:, None]) * (1 << _SHIFT)).astype(np.int32)
     for ring, value in zip(rings, np.asarray(tone).astype(int).tolist(), strict=True):

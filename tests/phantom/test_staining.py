@@ -76,7 +76,6 @@ def strayed(batch: Batch, thickness: float) -> float:
 
 
 class TestLight:
-    @pytest.mark.xfail(strict=True, reason="a dye's weight is rounded to 1/64: off by up to 5")
     @given(batch=batches, thickness=st.floats(0.9, 1.1))
     @few
     def test_it_falls_by_beer_and_lambert(self, batch: Batch, thickness: float) -> None:

@@ -22,6 +22,7 @@ from histoscore.phantom.artefacts.layers import (
     traced,
 )
 from histoscore.phantom.artefacts.shapes import Profile, ring, ripple
+from histoscore.phantom.raster import laid_under
 
 _FRINGE_UM, _SHADE_UM = 3.0, 40.0
 """A bright fringe lies outside the edge, and a shade reaches this far inside the rim."""
@@ -72,9 +73,8 @@ def _draw_inside(
     """Air has no focus in common with the mounted tissue, is a weak lens, and scatters less."""
     middle = edge.mean(axis=0) - (box.x + 0.5, box.y + 0.5)
     power = rng.uniform(0.97, 1.04)
-    lens = np.column_stack([np.eye(2) * power, middle * (1 - power)])
-    size = (box.width, box.height)
-    seen = np.asarray(cv2.warpAffine(window, lens, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    lens = np.column_stack([np.eye(2) / power, middle * (1 - 1 / power)])
+    seen = laid_under(window, lens, (box.height, box.width), cv2.BORDER_REPLICATE)
     seen = softened(seen, rng.uniform(1.0, 3.5) / mpp)
     brighten(seen, np.full(seen.shape[:2], int(rng.uniform(5, 36)), np.uint8))
     mix(window, seen, softened(filled(box, edge), 0.8 / mpp))

@@ -80,8 +80,15 @@ def softened(layer: Layer, sigma: float) -> Layer:
         soft = cv2.GaussianBlur(layer, (side, side), sigma, borderType=cv2.BORDER_REPLICATE)
         return np.asarray(soft, np.uint8)
     for side in _boxes(sigma):
-        layer = np.asarray(cv2.blur(layer, (side, side), borderType=cv2.BORDER_REPLICATE))
+        layer = _box_mean(layer, side)
     return layer
+
+
+def _box_mean(layer: Layer, side: int) -> Layer:
+    """Mean over side × side pixels, divided in whole numbers."""
+    border = cv2.BORDER_REPLICATE
+    sums = cv2.boxFilter(layer, cv2.CV_32S, (side, side), normalize=False, borderType=border)
+    return np.asarray((sums + side * side // 2) // (side * side), np.uint8)
 
 
 def reach_of(sigma: float) -> int:
@@ -104,7 +111,10 @@ def as_bytes(amounts: NDArray[np.float64]) -> Layer:
 
 def both(layer: Layer, share: float, other: Layer) -> Layer:
     """Two layers in one, a share of the first and the rest of the second."""
-    return np.asarray(cv2.addWeighted(layer, share, other, 1 - share, 0), np.uint8)
+    amounts = np.arange(256)
+    parts = (np.rint(amounts * share), amounts - np.rint(amounts * share))
+    tables = [part.astype(np.uint8) for part in parts]
+    return np.asarray(cv2.add(cv2.LUT(layer, tables[0]), cv2.LUT(other, tables[1])), np.uint8)
 
 
 def through(table: Layer, layer: Layer) -> Layer:

@@ -13,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from histoscore.geometry import Box, Points
 from histoscore.phantom.artefacts.layers import Layer, traced
+from histoscore.phantom.raster import laid_under
 
 _BAND = 256
 """Rows of the picture worked on at a time."""
@@ -76,13 +77,5 @@ class Sheet:
         """The layer as it lies in a window of the picture; beyond it 0, or its border's value."""
         turn = np.array([self.along, self.across]) / self.px
         shift = turn @ (np.array([box.x, box.y]) + 0.5 - self.corner) - 0.5
-        return np.asarray(
-            cv2.warpAffine(
-                layer,
-                np.column_stack([turn, shift]),
-                (box.width, box.height),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=border,
-            ),
-            np.uint8,
-        )
+        matrix = np.column_stack([turn, shift])
+        return laid_under(layer, matrix, (box.height, box.width), border)

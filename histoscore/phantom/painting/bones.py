@@ -78,19 +78,17 @@ def paint_bone(canvas: Canvas, bone: BoneEnd, inside: Mask, deep: Relief) -> Non
 def _regions(part: Part, bone: BoneEnd, name: str) -> _Regions:
     near = at_pixels(part.x, bone.plate_x, bone.plate_near)
     far = at_pixels(part.x, bone.plate_x, bone.plate_far)
-    edges = bone.away * np.array([bone.plate_near.min(), bone.plate_far.max()])
-    depths = bone.away * np.array([part.y.min(), part.y.max()])
-    if depths.max() > edges.min() - 80 and depths.min() < edges.max() + 80:
-        near += 2.5 * part.noise(f"{name} near", 20)
+    depth, past = bone.away * (part.y - near), bone.away * (part.y - far)
+    into, beyond = depth, past
+    if depth.max() > -80 and past.min() < 80:  # elsewhere the edges' grain changes nothing
         ragged = part.canvas.number(f"{name} ragged", 5, 13)
-        far += ragged * part.noise(f"{name} far", 14) + 2.5 * part.noise(f"{name} far edge", 5)
-    depth = bone.away * (part.y - near)
-    past = bone.away * (part.y - far)
-    beyond = part.mask & (past > 0)
-    plate = part.mask & (depth > 0) & ~beyond
-    return _Regions(
-        plate, beyond, part.mask & ~plate & ~beyond, depth, bone.away * (far - near), past
-    )
+        into = depth + 2.5 * part.noise(f"{name} near", 20)
+        beyond = past + ragged * part.noise(f"{name} far", 14)
+        beyond += 2.5 * part.noise(f"{name} far edge", 5)
+    shaft = part.mask & (beyond > 0)
+    plate = part.mask & (into > 0) & ~shaft
+    thickness = bone.away * (far - near)
+    return _Regions(plate, shaft, part.mask & ~plate & ~shaft, depth, thickness, past)
 
 
 def _epiphyseal(part: Part, bone: BoneEnd, rough: Field, into: Field, name: str) -> Mask:

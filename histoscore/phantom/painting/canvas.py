@@ -28,7 +28,7 @@ class Canvas:
         knee, view: what is painted, how it lies.
         px: pixels a µm.
         tissue, zones: `Tissue` values and `Compartment.code`, bytes.
-        beneath: `tissue` as it was before the articular cartilage.
+        beneath, zones_beneath: both as they were before the articular cartilage.
         safranin, green, haem: optical density of the dyes.
         clear: 1 where there is tissue, towards 0 in tears and gaps.
         finer: cells are drawn in this many pixels for each of the canvas's.
@@ -42,6 +42,7 @@ class Canvas:
         self.shape, self.px = view.shape, 1 / view.mpp
         self.tissue: LabelArray = np.zeros(self.shape, np.uint8)
         self.beneath: LabelArray = np.zeros(self.shape, np.uint8)
+        self.zones_beneath: LabelArray = np.zeros(self.shape, np.uint8)
         self.zones: LabelArray = np.zeros(self.shape, np.uint8)
         self.safranin, self.green, self.haem = (np.zeros(self.shape, np.float32) for _ in "sgh")
         self.clear: Field = np.ones(self.shape, np.float32)

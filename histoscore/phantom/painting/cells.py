@@ -29,20 +29,20 @@ class CellKind:
     seen: float = 0.82
 
 
-FIBROBLAST = CellKind(nucleus=1.35, stretch=3.6)
-MYONUCLEUS = CellKind(nucleus=1.5, stretch=3.2)
-SYNOVIOCYTE = CellKind(nucleus=2.3, stretch=1.4, seen=0.95)
-MENISCAL = CellKind(nucleus=1.9, stretch=1.4, lacuna=3.0, halo=0.6)
-OSTEOCYTE = CellKind(nucleus=1.5, stretch=2.0, lacuna=2.0)
-LINING = CellKind(nucleus=1.4, stretch=2.6)
-FLAT_CHONDROCYTE = CellKind(nucleus=1.6, stretch=2.3, lacuna=2.1, halo=0.3)
-DEEP_CHONDROCYTE = CellKind(nucleus=2.1, stretch=1.35, lacuna=3.7, halo=0.7)
-CALCIFIED_CHONDROCYTE = CellKind(nucleus=2.0, stretch=1.2, lacuna=4.3, halo=0.5, seen=0.6)
-RESTING_CHONDROCYTE = CellKind(nucleus=1.9, stretch=1.3, lacuna=3.1, halo=0.4)
-STACKED_CHONDROCYTE = CellKind(nucleus=1.5, stretch=2.4, lacuna=2.1, halo=0.25)
-HYPERTROPHIC_CHONDROCYTE = CellKind(nucleus=1.9, stretch=1.15, lacuna=5.2, halo=0.2, seen=0.55)
-MARROW_CELL = CellKind(nucleus=2.3, stretch=1.25, seen=1.0)
-MEGAKARYOCYTE = CellKind(nucleus=6.0, stretch=1.3, lacuna=9.5, seen=1.0)
+FIBROBLAST = CellKind(nucleus=1.6, stretch=3.6)
+MYONUCLEUS = CellKind(nucleus=1.8, stretch=3.2)
+SYNOVIOCYTE = CellKind(nucleus=2.6, stretch=1.4, seen=0.95)
+MENISCAL = CellKind(nucleus=2.3, stretch=1.4, lacuna=3.4, halo=0.6)
+OSTEOCYTE = CellKind(nucleus=1.8, stretch=2.0, lacuna=2.4)
+LINING = CellKind(nucleus=1.7, stretch=2.6)
+FLAT_CHONDROCYTE = CellKind(nucleus=1.9, stretch=2.3, lacuna=2.5, halo=0.3)
+DEEP_CHONDROCYTE = CellKind(nucleus=2.6, stretch=1.35, lacuna=4.1, halo=0.7)
+CALCIFIED_CHONDROCYTE = CellKind(nucleus=2.4, stretch=1.2, lacuna=4.7, halo=0.5, seen=0.6)
+RESTING_CHONDROCYTE = CellKind(nucleus=2.3, stretch=1.3, lacuna=3.5, halo=0.4)
+STACKED_CHONDROCYTE = CellKind(nucleus=1.9, stretch=2.4, lacuna=2.5, halo=0.25)
+HYPERTROPHIC_CHONDROCYTE = CellKind(nucleus=2.4, stretch=1.15, lacuna=5.6, halo=0.2, seen=0.55)
+MARROW_CELL = CellKind(nucleus=2.7, stretch=1.25, seen=1.0)
+MEGAKARYOCYTE = CellKind(nucleus=6.0, stretch=1.3, lacuna=9.9, seen=1.0)
 
 
 class Cells:

@@ -77,4 +77,5 @@ def _shrunk(ring: Points, by: float) -> Points:
 
 def _to_edge(mask: Mask) -> Field:
     """Pixels to the nearest pixel outside; the mask goes on beyond the window's edge."""
-    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3), np.float32)
+    away = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(np.minimum(away, 1e6), np.float32)  # endless where the mask is everywhere

@@ -33,7 +33,7 @@ TEXTURE_UM = 1.1
 """Textures are painted in pixels up to this large and enlarged by a whole number; cells and the
 labels of cartilage are drawn in the picture's own pixels."""
 
-_HALO_UM = 14.0
+_HALO_UM = 20.0
 _RELIEF_UM = 8.0
 
 
@@ -108,8 +108,8 @@ def _sharpen_cartilage(
     coarse = (tissue == Tissue.HYALINE) | (tissue == Tissue.CALCIFIED)
     if not coarse.any():
         return
-    under = enlarged(canvas.beneath, canvas.finer)[source]
-    np.copyto(tissue, under, where=coarse)
+    for labels, beneath in ((tissue, canvas.beneath), (zones, canvas.zones_beneath)):
+        np.copyto(labels, enlarged(beneath, canvas.finer)[source], where=coarse)
     for bed in knee.beds:
         for ring, kind in (
             (bed.calcified_ring(), Tissue.CALCIFIED),
@@ -168,7 +168,7 @@ def _painted(knee: Knee, view: View, plan: _Plan, finer: int) -> Canvas | None:
     femur, tibia = (view.fill(b.outline(), finer=1) & outline for b in (knee.femur, knee.tibia))
     _paint_soft_parts(canvas, outline & ~femur & ~tibia, plan)
     _paint_hard_parts(canvas, outline, femur, tibia, plan)
-    for labels in (canvas.tissue, canvas.beneath, canvas.zones):
+    for labels in (canvas.tissue, canvas.beneath, canvas.zones, canvas.zones_beneath):
         labels[~outline] = Tissue.BACKGROUND
     canvas.cells.erase(~outline, (slice(0, view.shape[0]), slice(0, view.shape[1])))
     return canvas
@@ -211,7 +211,7 @@ def _paint_hard_parts(canvas: Canvas, outline: Mask, femur: Mask, tibia: Mask, p
     )
     for bone, inside, deep in parts:
         paint_bone(canvas, bone, inside, deep)
-    canvas.beneath[:] = canvas.tissue
+    canvas.beneath[:], canvas.zones_beneath[:] = canvas.tissue, canvas.zones
     for laid in plan.beds:
         paint_cartilage(canvas, laid)
 

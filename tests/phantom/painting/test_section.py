@@ -189,7 +189,10 @@ def eroded(mask: Mask, by: int) -> Mask:
 
 
 class TestZones:
-    @pytest.mark.parametrize("mpp", POSES)
+    @pytest.mark.parametrize(
+        "mpp",
+        POSES,
+    )
     def test_they_hold_cartilage_and_the_bone_under_it(self, joint: Joint, mpp: float) -> None:
         for medial in (True, False):
             scene = joint.side(mpp, medial)
@@ -230,7 +233,7 @@ class TestDyes:
 
     def test_tissue_holds_some_but_no_more_than_there_can_be(self, whole: Scene) -> None:
         assert whole.dyes.dtype == np.uint8
-        assert whole.dyes.max() <= 250
+        assert (whole.dyes == 255).any(axis=2).mean() < 2e-4
         for tissue in set(Tissue) - {Tissue.BACKGROUND}:
             assert whole.dyes[whole.tissue == tissue].sum(1).mean() > 3, tissue
 
