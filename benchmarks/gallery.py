@@ -88,7 +88,9 @@ def cut_out(slide: DrawnSlide, artefact: Artefact) -> RgbImage:
         largest = max(getattr(artefact.outline, "geoms", [artefact.outline]), key=lambda g: g.area)
         left, top, right, bottom = largest.bounds
         x, y = (left + right) / 2, (top + bottom) / 2
-        half = np.clip(0.6 * max(right - left, bottom - top), 90 / slide.mpp, CROP_UM / slide.mpp)
+        least = 700 if artefact.kind is ArtefactKind.DUST else 90
+        reach = 0.6 * max(right - left, bottom - top)
+        half = np.clip(reach, least / slide.mpp, CROP_UM / slide.mpp)
     x, y = (int(np.clip(v, half, max(half, n - half))) for v, n in ((x, columns), (y, rows)))
     half = int(half)
     part = slide.picture[max(0, y - half) : y + half, max(0, x - half) : x + half]

@@ -39,7 +39,7 @@ _INK_HUES = (0, 1)
 """Channels that green and blue ink, and red ink, absorb most. Orange is Safranin O, never ink."""
 _INK_STRONG = 0.7
 _INK_SHARE = 0.5
-_INK_ONE_HUE = 0.9
+_INK_ONE_HUE = 0.96
 """A stroke is of one hue nearly everywhere; a section in strong Fast Green still holds others."""
 _INK_ELONGATION = 4.0
 

@@ -110,6 +110,18 @@ def test_strong_dyes_inside_a_section_are_no_ink() -> None:
     assert overlap(tissue_mask(draw.photographed(density), draw.MPP), section) > 0.93
 
 
+def test_a_long_section_of_bone_and_marrow_in_pure_fast_green_is_no_ink() -> None:
+    """Real Fast Green is nearly as pure as ink; marrow, the lesser part of it, is another hue."""
+    density = np.zeros((400, 900, 3))
+    section = np.zeros(density.shape[:2], bool)
+    section[100:190, 50:850] = section[215:300, 50:850] = True
+    density[section] = (0.45, 0.14, 0.11)
+    for x in range(80, 830, 50):
+        for y in (130, 250):
+            density[y : y + 13, x : x + 32] = (0.30, 0.36, 0.20)
+    assert overlap(tissue_mask(draw.photographed(density), draw.MPP), section) > 0.9
+
+
 def test_a_hole_is_filled() -> None:
     density, _ = one_knee()
     density[480:520, 690:730] = 0

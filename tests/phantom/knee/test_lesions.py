@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from knees import DEPTH_UM, bones, cut
+from knees import bones, cut
 
 from histoscore.phantom.chance import Chance, Slice
 from histoscore.phantom.curves import Profile
@@ -32,10 +32,10 @@ EXACT = 1.5
 """Points of the tidemark by which an extent may differ from the one that was asked for."""
 
 ERODED = tuple(EROSION_EXTENT)
-MANY = range(16)
+MANY = range(12)
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=10)
+few = settings(max_examples=8)
 
 
 @cache
@@ -45,15 +45,14 @@ def intact(points: int = POINTS) -> Profile:
     return 40 * np.clip(np.minimum(u, 1 - u) * POINTS / 130, 0, 1) ** 0.6
 
 
-def at(seed: int, depth_um: float = 0.0, section: int = 0) -> Slice:
-    return Slice(Chance((5, seed)), Chance((6, seed, section)), depth_um)
+def at(seed: int, depth_um: float = 0.0) -> Slice:
+    """A section of a knee; one at another depth has a chance of its own as well."""
+    return Slice(Chance((5, seed)), Chance((6, seed, round(depth_um))), depth_um)
 
 
 @cache
-def lesions(
-    grade: float, seed: int, extent: float | None = None, depth_um: float = 0.0, section: int = 0
-) -> Lesions:
-    here = at(seed, depth_um, section)
+def lesions(grade: float, seed: int, extent: float | None = None, depth_um: float = 0.0) -> Lesions:
+    here = at(seed, depth_um)
     return draw_lesions(Disease(grade, extent=extent), intact(), 1.0, "MTP", here)
 
 
@@ -88,7 +87,7 @@ class TestRungsWithoutErosion:
         assert safranin_left(drawn) < safranin_left(healthy) - 0.02
 
     def test_half_loses_two_fifths_of_the_stain_on_average(self) -> None:
-        left = np.mean([safranin_left(lesions(0.5, seed)) for seed in range(40)])
+        left = np.mean([safranin_left(lesions(0.5, seed)) for seed in range(30)])
         assert left == pytest.approx(0.58, abs=0.09)
 
     @few
@@ -160,7 +159,7 @@ class TestErosion:
 
     def test_drawn_extents_fill_the_rungs_range(self) -> None:
         low, high = EROSION_EXTENT[4]
-        extents = [lesions(4, seed).extent for seed in range(40)]
+        extents = [lesions(4, seed).extent for seed in range(30)]
         assert min(extents) < low + 0.04
         assert max(extents) > high - 0.04
         assert np.mean(extents) == pytest.approx((low + high) / 2, abs=0.04)
@@ -192,7 +191,7 @@ class TestErosion:
 
     def test_clefts_down_to_calcified_cartilage_count_by_their_width(self) -> None:
         widths: list[int] = []
-        for seed in range(40):
+        for seed in range(30):
             drawn = lesions(3, seed, extent=0.12)
             worn = drawn.remaining_smooth * np.maximum(intact(), 12) < GONE_UM
             assert (drawn.gone | worn == drawn.gone).all()
@@ -201,7 +200,7 @@ class TestErosion:
             assert drawn.remaining[MIDDLE][cleft[MIDDLE]].max(initial=0) < 0.1
             alone = [(a, b) for a, b in runs(cleft) if not worn[max(a - 1, 0) : b + 1].any()]
             widths += [stop - start for start, stop in alone]
-        assert len(widths) > 20
+        assert len(widths) > 15
         assert min(widths) >= 1
         assert np.median(widths) == pytest.approx(7, abs=3)
         assert max(widths) < 2 * 14
@@ -257,7 +256,7 @@ class TestSeries:
     def test_clefts_are_at_nearly_the_same_place_in_neighbouring_sections(self) -> None:
         offs = []
         for seed in MANY:
-            here, there = (fissures(lesions(2, seed, None, d, round(d))) for d in (0.0, 80.0))
+            here, there = (fissures(lesions(2, seed, None, d)) for d in (0.0, 80.0))
             offs += list(np.abs(here[:, None] - there[None, :]).min(1, initial=POINTS))
         assert 2 < np.median(offs) < 14
         assert np.mean(np.array(offs) < 40) > 0.85
@@ -278,7 +277,9 @@ class TestSeries:
 
 
 def bare(grade: float, seed: int, depth_um: float) -> Mask:
-    return lesions(grade, seed, depth_um=DEPTH_UM + depth_um, section=round(depth_um)).gone
+    if depth_um == 0:
+        return lesions(grade, seed).gone
+    return lesions(grade, seed, depth_um=depth_um).gone
 
 
 def overlap(a: Mask, b: Mask) -> float:
@@ -292,7 +293,7 @@ def fissures(drawn: Lesions) -> Profile:
     return runs(deep[MIDDLE]).mean(1)
 
 
-@settings(max_examples=40)
+@settings(max_examples=24)
 @given(seed=seeds, grade=st.sampled_from(OARSI_MOUSE.rungs), depth_um=st.floats(0, 3000))
 def test_shares_are_shares(seed: int, grade: float, depth_um: float) -> None:
     drawn = lesions(grade, seed, depth_um=depth_um)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,13 +12,23 @@ from knees import DEPTH_UM, HEALTHY, ILL, beds, bony, cut, knee, overlap, region
 from shapely.geometry import LineString, Point, Polygon
 
 from histoscore.geometry import Points, polygon_area
-from histoscore.phantom.knee.anatomy import BoneEnd, CartilageBed, Knee, Meniscus, Osteophyte
+from histoscore.phantom.knee.anatomy import (
+    BoneEnd,
+    CartilageBed,
+    Knee,
+    Meniscus,
+    Osteophyte,
+    SoftParts,
+)
 from histoscore.phantom.knee.build import WHOLE_UM
 from histoscore.phantom.knee.lesions import Disease
 from histoscore.phantom.knee.soft_parts import draw_soft_parts
 from histoscore.vocabulary import Compartment
 
-ANIMALS = range(4)
+ANIMALS = range(3)
+SMALLER = (3600.0, 2700.0)
+"""Width and height (µm) of a knee that was trimmed close to the joint."""
+
 PLATES = {
     -1: (Compartment.MFC, Compartment.MTP),
     1: (Compartment.LFC, Compartment.LTP),
@@ -64,6 +75,13 @@ def rings(one: Knee) -> Iterator[tuple[str, Points]]:
             yield f"{ossicle.name}'s cap", ossicle.cap
 
 
+@cache
+def trimmed(animal: int, size: tuple[float, float]) -> SoftParts:
+    """The soft parts of a healthy knee of which so much was kept, width and height in µm."""
+    one = knee(animal)
+    return draw_soft_parts(size, one.femur, one.tibia, one.beds, one.traits, cut(animal))
+
+
 def side_of(ring: Points) -> int:
     return -1 if ring[:, 0].mean() < 0 else 1
 
@@ -105,30 +123,24 @@ class TestOutline:
             assert tissue.contains(region(*(meniscus.ring for meniscus in one.soft.menisci)))
             assert tissue.contains(region(*one.soft.cavities))
 
-    @pytest.mark.parametrize("size", [WHOLE_UM, (2600.0, 1400.0), (3600.0, 2700.0)])
+    @pytest.mark.parametrize("size", [WHOLE_UM, SMALLER, (2600.0, 1400.0)])
     def test_it_holds_the_bones_joint_region_however_little_tissue_there_is(
         self, healthy: tuple[Knee, ...], size: tuple[float, float]
     ) -> None:
         for animal, one in zip(ANIMALS, healthy, strict=True):
-            soft = draw_soft_parts(size, one.femur, one.tibia, one.beds, one.traits, cut(animal))
-            tissue = region(soft.outline)
+            tissue = region(trimmed(animal, size).outline)
             for bone in (one.femur, one.tibia):
                 near = bone.tidemark[np.abs(bone.tidemark[:, 1]) < 500]
                 assert tissue.contains(LineString(near))
 
-    @pytest.mark.parametrize("size", [WHOLE_UM, (3600.0, 2700.0)])
-    def test_it_is_about_as_large_as_it_was_to_be(
-        self, healthy: tuple[Knee, ...], size: tuple[float, float]
-    ) -> None:
-        for animal, one in zip(ANIMALS, healthy, strict=True):
-            soft = draw_soft_parts(size, one.femur, one.tibia, one.beds, one.traits, cut(animal))
-            assert np.ptp(soft.outline, axis=0) == pytest.approx(size, rel=0.12)
+    @pytest.mark.parametrize("size", [WHOLE_UM, SMALLER])
+    def test_it_is_about_as_large_as_it_was_to_be(self, size: tuple[float, float]) -> None:
+        for animal in ANIMALS:
+            assert np.ptp(trimmed(animal, size).outline, axis=0) == pytest.approx(size, rel=0.12)
 
     def test_trimming_otherwise_moves_nothing_within(self, healthy: tuple[Knee, ...]) -> None:
         one = healthy[1]
-        small = draw_soft_parts(
-            (3000.0, 2000.0), one.femur, one.tibia, one.beds, one.traits, cut(1)
-        )
+        small = trimmed(1, SMALLER)
         for meniscus, same in zip(one.soft.menisci, small.menisci, strict=True):
             assert (meniscus.ring == same.ring).all()
 
@@ -142,7 +154,7 @@ class TestMenisci:
     def test_now_and_then_a_section_misses_one(self, healthy: tuple[Knee, ...]) -> None:
         one = healthy[0]
         counts = []
-        for section in range(12):
+        for section in range(8):
             at = cut(0, section=section)
             soft = draw_soft_parts(WHOLE_UM, one.femur, one.tibia, one.beds, one.traits, at)
             counts.append(len(soft.menisci))
@@ -196,7 +208,7 @@ class TestMenisci:
     def test_damage_shrinks_them_where_the_bones_leave_them_room(
         self, healthy: tuple[Knee, ...], damage: float
     ) -> None:
-        for animal, one in zip(ANIMALS, healthy, strict=True):
+        for animal, one in list(zip(ANIMALS, healthy, strict=True))[:2]:
             whole, torn = (roomy(one, animal, d) for d in (0.0, damage))
             for meniscus, shrunk in zip(whole, torn, strict=True):
                 ratio = polygon_area(shrunk.ring) / polygon_area(meniscus.ring)
@@ -295,6 +307,7 @@ class TestBands:
             capsules = [band for band in one.soft.bands if band.kind == "capsule"]
             assert [side_of(capsule.ring) for capsule in capsules] == [-1, 1]
             for capsule, cavity in zip(capsules, one.soft.cavities, strict=True):
+                assert (cavity[:, 0] * side_of(capsule.ring) > 100).all()
                 band = region(capsule.ring)
                 assert band.intersection(bone).area < 0.1 * band.area
                 assert band.intersection(region(cavity)).area < 0.05 * band.area
@@ -316,15 +329,32 @@ class TestBands:
                 pushed = np.abs(bulging[:, 0]).max() - np.abs(cavity[:, 0]).max()
                 assert 30 < pushed < 90
 
+    def test_each_side_follows_its_own_meniscus(self, healthy: tuple[Knee, ...]) -> None:
+        one = healthy[0]
+        torn = tuple(
+            replace(bed, disease=Disease(0, meniscus=1.0 * (bed.compartment is Compartment.MTP)))
+            for bed in one.beds
+        )
+        soft = draw_soft_parts(WHOLE_UM, one.femur, one.tibia, torn, one.traits, cut(0))
+        pushed = [
+            [widest(parts) - widest(before) for parts, before in zip(now, then, strict=True)]
+            for now, then in (
+                (soft.cavities, one.soft.cavities),
+                ([m.ring for m in soft.menisci], [m.ring for m in one.soft.menisci]),
+            )
+        ]
+        for medial, lateral in pushed:
+            assert medial > 30
+            assert lateral == 0
+
     def test_collateral_ligaments_lie_outside_the_capsule_and_cruciates_in_the_notch(
         self, healthy: tuple[Knee, ...]
     ) -> None:
         for one in healthy:
             outer, inner = ligaments(one)
             assert [side_of(ring) for ring in outer] == [-1, 1]
-            widest = [np.abs(cavity[:, 0]).max() for cavity in one.soft.cavities]
-            for ring, width in zip(outer, widest, strict=True):
-                assert np.abs(ring[:, 0]).max() > width
+            for ring, cavity in zip(outer, one.soft.cavities, strict=True):
+                assert widest(ring) > widest(cavity)
                 assert ring[:, 1].min() < -500
                 assert ring[:, 1].max() > 300
             for ring in inner:
@@ -339,6 +369,10 @@ class TestBands:
             free = notch.difference(bony(one))
             assert 0.1 < free.area / notch.area < 0.9
             assert free.distance(femur) < 1
+
+
+def widest(ring: Points) -> float:
+    return float(np.abs(ring[:, 0]).max())
 
 
 def top_x(ring: Points) -> float:
@@ -398,12 +432,12 @@ class TestOsteophytes:
                 assert cap > 3
 
     def test_they_grow_with_their_size(self, healthy: tuple[Knee, ...]) -> None:
-        sizes = (0.1, 0.5, 1.0, 2.0, 3.0)
+        sizes = (0.1, 1.0, 3.0)
         for animal, one in list(zip(ANIMALS, healthy, strict=True))[:2]:
             by_size = [grown(one, animal, dict.fromkeys(Compartment, size)) for size in sizes]
             for compartment in Compartment:
                 areas = np.array([polygon_area(found[compartment].bone) for found in by_size])
-                assert areas / areas[2] == pytest.approx(np.square(sizes), rel=0.01)
+                assert areas / areas[1] == pytest.approx(np.square(sizes), rel=0.01)
             largest = by_size[-1].values()
             assert all(130 < np.ptp(growth.bone, axis=0).max() < 700 for growth in largest)
 
@@ -430,7 +464,7 @@ def met() -> tuple[Knee, ...]:
                 WHOLE_UM, one.femur, one.tibia, one.beds, one.traits, cut(100 + animal)
             ),
         )
-        for animal in range(14)
+        for animal in range(10)
     )
 
 

@@ -118,10 +118,8 @@ class TestTextures:
         whole, part = part_of(canvas, np.ones(VIEW.shape, bool)), part_of(canvas, mask())
         assert (part.noise("a", 13) == whole.noise("a", 13)[PLACE]).all()
         assert (part.lasting("a", 40) == whole.lasting("a", 40)[PLACE]).all()
-        np.testing.assert_allclose(
-            part.fibres("a", 5, 33), whole.fibres("a", 5, 33)[PLACE], atol=0.15
-        )
-        np.testing.assert_allclose(part.walls("a", 41), whole.walls("a", 41)[PLACE], atol=0.15)
+        assert (part.fibres("a", 5, 33) == whole.fibres("a", 5, 33)[PLACE]).all()
+        assert (part.walls("a", 41) == whole.walls("a", 41)[PLACE]).all()
 
     def test_windows_of_a_section_share_them(self, knee: Knee, canvas: Canvas) -> None:
         window = part_of(Canvas(knee, VIEW.window(*PLACE)), np.ones((174, 273), bool))
@@ -130,8 +128,8 @@ class TestTextures:
     def test_another_name_or_another_section_has_others(self, knee: Knee, canvas: Canvas) -> None:
         part = part_of(canvas, mask())
         other = part_of(Canvas(cut(knee, knee.at.depth_um, "other"), VIEW), mask())
-        for field in (part.noise("b", 13), other.noise("a", 13)):
-            assert abs(np.corrcoef(part.noise("a", 13).ravel(), field.ravel())[0, 1]) < 0.2
+        for field in (part.noise("b", 5), other.noise("a", 5)):
+            assert abs(np.corrcoef(part.noise("a", 5).ravel(), field.ravel())[0, 1]) < 0.15
 
     def test_neighbouring_sections_share_what_lasts(self, knee: Knee, canvas: Canvas) -> None:
         def resemblance(depth: float) -> float:
