@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from histoscore.phantom.knee.anatomy import Knee
 from histoscore.phantom.knee.build import build_knee
 from histoscore.phantom.knee.truth import CompartmentTruth, compartment_truth
 from histoscore.phantom.painting.section import Scene, paint
-from histoscore.phantom.raster import View
+from histoscore.phantom.raster import View, blocks
 from histoscore.phantom.scanner import FORMATS
 from histoscore.phantom.staining import Batch, render
 from histoscore.records import LabelArray, MedialSide, RgbImage
@@ -95,7 +95,8 @@ def draw_slide(
     """
     chance = Chance((STUDY_STREAM, seed, 2, animal.number))
     plan = _plan(animal, mpp, settings, chance)
-    picture = _glass(plan.shape, mpp, batch, chance)
+    places = [_place(c, v.shape) for c, v in zip(plan.corners, plan.views, strict=True)]
+    picture = _glass(plan.shape, places, mpp, batch, chance)
     tissue = np.zeros(plan.shape, np.uint8)
     sections, artefacts = [], []
     for number, (view, corner) in enumerate(zip(plan.views, plan.corners, strict=True), 1):
@@ -106,7 +107,7 @@ def draw_slide(
         before = _cartilage(scene, knee)
         found = _damaged(scene, settings, at.own.of("damage"))
         thickness = at.own.uniform("thickness", 0.9, 1.1)
-        place = _place(corner, view.shape)
+        place = places[number - 1]
         picture[place] = render(scene.dyes, mpp, batch, at.own.of("camera"), thickness)
         tissue[place] = scene.tissue
         artefacts += [_moved(artefact, corner) for artefact in found]
@@ -189,15 +190,25 @@ def _place(corner: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slic
     return slice(corner[1], corner[1] + shape[0]), slice(corner[0], corner[0] + shape[1])
 
 
-def _glass(shape: tuple[int, int], mpp: float, batch: Batch, chance: Chance) -> RgbImage:
-    """Empty glass as the batch's camera sees it."""
+def _glass(
+    shape: tuple[int, int],
+    places: Sequence[tuple[slice, slice]],
+    mpp: float,
+    batch: Batch,
+    chance: Chance,
+) -> RgbImage:
+    """Empty glass as the batch's camera sees it; left out where a section will lie."""
     picture = np.empty((*shape, 3), np.uint8)
     pane = render(np.zeros((1024, 1024, 3), np.uint8), mpp, batch, chance.of("glass"))
-    for top in range(0, shape[0], 1024):
-        for left in range(0, shape[1], 1024):
-            part = picture[top : top + 1024, left : left + 1024]
+    for rows, columns in blocks(View(shape, mpp), 1024):
+        if not any(_holds(p[0], rows) and _holds(p[1], columns) for p in places):
+            part = picture[rows, columns]
             part[:] = pane[: part.shape[0], : part.shape[1]]
     return picture
+
+
+def _holds(outer: slice, inner: slice) -> bool:
+    return bool(outer.start <= inner.start and inner.stop <= outer.stop)
 
 
 def _cartilage(scene: Scene, knee: Knee) -> dict[Compartment, int]:

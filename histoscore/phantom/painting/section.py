@@ -233,6 +233,7 @@ def _dyes(canvas: Canvas) -> LabelArray:
     """
     number, own, cells = canvas.number, canvas.knee.at.own, canvas.cells
     present = canvas.clear * (canvas.tissue > 0) / DYE_STEP
+    present *= 1 + 0.06 * noise(canvas.view, 5, own.salt("grain"))
     uptake = 1 + 0.06 * noise(canvas.view, 800, own.salt("uptake"))
     # Fast Green goes where Safranin does not: one is strong where the other is weak.
     matrix = [
@@ -271,6 +272,5 @@ def _grain(canvas: Canvas) -> LabelArray:
         view.mpp / canvas.finer,
         corner=(view.corner[0] * canvas.finer, view.corner[1] * canvas.finer),
     )
-    own = canvas.knee.at.own
-    field = 0.13 * noise(fine, 2.2, own.salt("fine")) + 0.06 * noise(fine, 5, own.salt("finer"))
-    return np.clip(field * 128 + 128.5, 0, 255).astype(np.uint8)
+    field = 0.13 * noise(fine, 2.2, canvas.knee.at.own.salt("fine"))
+    return np.asarray(np.clip(field * 128 + 128.5, 0, 255), np.uint8)
