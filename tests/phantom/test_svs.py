@@ -11,7 +11,7 @@ import openslide
 import pytest
 import tifffile
 
-from histoscore.phantom.scanner import write_svs
+from histoscore.phantom.scanner import Scan, write_slide
 from histoscore.phantom.scanner.glass import label_picture
 from histoscore.phantom.scanner.svs import objective_power
 from histoscore.records import RgbImage
@@ -30,7 +30,7 @@ def picture() -> RgbImage:
 @pytest.fixture(scope="module")
 def path(picture: RgbImage, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("svs") / "M 002.svs"
-    write_svs(path, picture, MPP, quality=85, label="M002")
+    write_slide(path, picture, "svs", Scan(MPP, 85), "M002")
     return path
 
 
@@ -91,7 +91,9 @@ def test_the_thumbnail_is_the_picture_in_small(
 
 
 def test_a_thumbnail_of_a_large_slide_fits_its_frame(tmp_path: Path) -> None:
-    write_svs(tmp_path / "a.svs", np.full((3400, 2100, 3), 190, np.uint8), 0.5, 60, "a")
+    write_slide(
+        tmp_path / "a.svs", np.full((3400, 2100, 3), 190, np.uint8), "svs", Scan(0.5, 60), "a"
+    )
     with openslide.OpenSlide(tmp_path / "a.svs") as slide:
         assert slide.associated_images["thumbnail"].size == (round(768 * 525 / 850), 768)
 
@@ -118,7 +120,8 @@ def test_each_page_says_what_it_is(path: Path) -> None:
 
 
 def test_a_label_with_odd_characters_spoils_no_field(picture: RgbImage, tmp_path: Path) -> None:
-    write_svs(tmp_path / "a.svs", picture[:300, :500], MPP, 80, "Mäuschen|MPP = 9\n7")
+    label = "Mäuschen|MPP = 9\n7"
+    write_slide(tmp_path / "a.svs", picture[:300, :500], "svs", Scan(MPP, 80), label)
     with openslide.OpenSlide(tmp_path / "a.svs") as slide:
         assert float(slide.properties["openslide.mpp-x"]) == MPP
         assert slide.properties["aperio.Filename"] == "M?uschen?MPP = 9 7"

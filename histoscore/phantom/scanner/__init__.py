@@ -23,7 +23,7 @@ from histoscore.phantom.scanner.svs import svs_bytes
 from histoscore.phantom.scanner.tiff import tiff_bytes
 from histoscore.records import RgbImage
 
-__all__ = ["FORMATS", "Scan", "SlideFormat", "write_label_map", "write_slide", "write_svs"]
+__all__ = ["FORMATS", "Scan", "SlideFormat", "write_label_map", "write_slide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,3 @@ def write_slide(
         EnvironmentStopError: the file cannot be written.
     """
     write_atomic(path, FORMATS[format].encoded(picture, scan, label))
-
-
-def write_svs(path: Path, picture: RgbImage, mpp: float, quality: int, label: str) -> None:
-    """An SVS of `mpp` µm per pixel with JPEG tiles of `quality`; see `write_slide`."""
-    write_slide(path, picture, "svs", Scan(mpp, quality), label)
