@@ -7,14 +7,24 @@ suggestion; there are no variables, anchors or includes, so the file is the conf
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from histoscore.errors import ConfigError
+from histoscore.vocabulary import LADDERS, Ladder
 
 
 class Settings(BaseModel):
@@ -24,6 +34,71 @@ class Settings(BaseModel):
 
 
 _S = TypeVar("_S", bound=Settings)
+
+
+class LadderSettings(Settings):
+    """A grade ladder: what a laboratory grades on, where it is not the mouse OARSI one."""
+
+    name: str = Field(pattern=r"^[A-Za-z][\w .-]*$", description="what tables call it")
+    rungs: tuple[float, ...] = Field(min_length=2, description="the grades, ascending")
+    extent_rungs: tuple[tuple[float, float], ...] = Field(
+        (),
+        description="[least share of the surface that is gone (0–1), rung], ascending, for rungs "
+        "that are defined by it",
+    )
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if list(self.rungs) != sorted(set(self.rungs)) or not all(map(math.isfinite, self.rungs)):
+            raise ValueError("rungs must be finite and ascend, each once")
+        bounds = [bound for bound, _ in self.extent_rungs]
+        if bounds != sorted(set(bounds)) or not all(0 <= b < 1 for b in bounds):
+            raise ValueError("bounds of extent_rungs must ascend from 0 to below 1")
+        if not {rung for _, rung in self.extent_rungs} <= set(self.rungs):
+            raise ValueError("extent_rungs names a rung that is not on the ladder")
+        return self
+
+    @property
+    def ladder(self) -> Ladder:
+        return Ladder(self.name, self.rungs, self.extent_rungs)
+
+    @classmethod
+    def of(cls, ladder: Ladder) -> LadderSettings:
+        return cls(name=ladder.name, rungs=ladder.rungs, extent_rungs=ladder.extent_rungs)
+
+
+def _by_name(value: object) -> object:
+    """A ladder that histoscore knows, where only its name is given."""
+    if not isinstance(value, str):
+        return value
+    if value not in LADDERS:
+        raise ValueError(f"unknown ladder {value!r}; known: {', '.join(LADDERS)}")
+    return LadderSettings.of(LADDERS[value])
+
+
+AnyLadder = Annotated[LadderSettings, BeforeValidator(_by_name)]
+"""A ladder written out, or the name of a known one."""
+
+
+def find_ladder(name_or_file: str, base: Path = Path()) -> Ladder:
+    """A ladder by name, from a YAML file (relative to `base`), or as a range (`0-10`).
+
+    Raises:
+        ConfigError: there is no such ladder, or the file describes none.
+    """
+    if name_or_file in LADDERS:
+        return LADDERS[name_or_file]
+    whole = re.fullmatch(r"(\d+)-(\d+)", name_or_file)
+    if whole and int(whole[1]) < int(whole[2]) <= 1000:
+        rungs = range(int(whole[1]), int(whole[2]) + 1)
+        return Ladder(name_or_file, tuple(map(float, rungs)))
+    path = base / name_or_file
+    if not path.suffix:
+        raise ConfigError(
+            f"unknown ladder {name_or_file}; known: {', '.join(LADDERS)}; or give a YAML file with "
+            "name and rungs, or a range like 0-10"
+        )
+    return parse_settings(LadderSettings, read_yaml(path), str(path)).ladder
 
 
 class SectionSettings(Settings):
@@ -57,6 +132,7 @@ class QualitySettings(Settings):
     max_compartment_area_um2: float = Field(
         300_000, gt=0, description="a larger cartilage area is flagged, never removed (µm²)"
     )
+    max_set_rungs: int = Field(3, ge=1, description="flag when the calibrated set holds more rungs")
     extent_disagreement_rungs: int = Field(
         1, ge=0, description="flag when measured and predicted rung differ by more (rungs)"
     )
@@ -215,9 +291,21 @@ def _explain(model: type[Settings], error: ValidationError) -> list[str]:
 
 
 def _keys_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    for part in location[:-1]:
-        annotation = model.model_fields[str(part)].annotation if isinstance(part, str) else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        model = annotation
-    return sorted(model.model_fields)
+    """Keys of the block that a place lies in; of all that it may be, where `kind` does not say."""
+    models = [model]
+    for part in map(str, location[:-1]):
+        fields = [one.model_fields[part] for one in models if part in one.model_fields]
+        inside = [found for field in fields for found in _models_in(field.annotation)]
+        models = inside or [one for one in models if _is_tagged(one, part)] or models
+    return sorted({key for one in models for key in one.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The blocks that a field may hold: `A`, `A | None`, `A | B` told apart by a tag."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _models_in(part)]
+
+
+def _is_tagged(model: type[BaseModel], tag: str) -> bool:
+    return any(tag in get_args(field.annotation) for field in model.model_fields.values())

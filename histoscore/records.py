@@ -90,8 +90,8 @@ class TileGrid:
 class SegmentationMap:
     """A segmentation network's probabilities over part of a slide.
 
-    `tissue` (8, rows, columns) over `Tissue`, `zones` (5, rows, columns) over no compartment and
-    `Compartment.code`; both float32, lying on the slide at `placement`.
+    `tissue` (8, rows, columns) over `Tissue`, `zones` (3, rows, columns) over `Zone`; both
+    float32, lying on the slide at `placement`.
     """
 
     tissue: NDArray[np.float32]

@@ -84,6 +84,21 @@ class Tissue(IntEnum):
         return _TISSUE_COLORS[self]
 
 
+class Zone(IntEnum):
+    """Which bone's side of the joint a pixel is on: cartilage and the epiphysis under it.
+
+    Medial and lateral look alike through a microscope's field; femur and tibia do not.
+    """
+
+    NONE = 0
+    FEMUR = 1
+    TIBIA = 2
+
+    @classmethod
+    def of(cls, compartment: Compartment) -> Zone:
+        return cls.FEMUR if compartment.is_femoral else cls.TIBIA
+
+
 IGNORE = 255
 """Label of pixels that neither train nor count (a label map's `no answer`)."""
 

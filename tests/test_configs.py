@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from histoscore.config import (
+    LadderSettings,
     ScoreConfig,
     Settings,
     StatisticsSettings,
@@ -25,10 +26,10 @@ def model_of(path: Path) -> type[Settings]:
     """What a file in configs/ is read with, by the verb that its name begins with."""
     verb = path.stem.partition("-")[0]
     if verb == "train":
-        from histoscore.models.train import TrainConfig
+        from histoscore.models.training_config import TrainConfig
 
         return TrainConfig
-    return {"score": ScoreConfig, "phantom": PhantomSettings}[verb]
+    return {"score": ScoreConfig, "phantom": PhantomSettings, "custom": LadderSettings}[verb]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -14,11 +14,15 @@ config_app = typer.Typer(help="The configuration of a run.", no_args_is_help=Tru
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML configuration.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the bundle.")],
+    overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,
 ) -> None:
     """Train a model. The same line again resumes."""
+    from histoscore.models.cores import reuse_memory
     from histoscore.models.train import train_from_config
 
-    typer.echo(f"the model bundle lies in {train_from_config(config, out)}")
+    reuse_memory()
+    bundle = train_from_config(config, out, typer.echo, overrides or [])
+    typer.echo(f"the model bundle lies in {bundle}")
 
 
 @model_app.command("list")

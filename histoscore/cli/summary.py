@@ -36,7 +36,7 @@ _COLUMNS = (
 
 def print_run(summary: RunSummary) -> None:
     """The group table of the primary outcome, counts, reasons, and where the results lie."""
-    console = _console()
+    console = plain_console()
     tables = summary.tables
     primary = [comparison for comparison in tables.groups if comparison.primary]
     if primary:
@@ -66,7 +66,7 @@ def print_interrupted(out: Path, counts: Counter[Status]) -> None:
 
 def print_slide(info: SlideInfo, sections: Sequence[Section]) -> None:
     """A slide's header and its sections, one fact a line."""
-    console = _console()
+    console = plain_console()
     levels = ", ".join(f"{level.width} × {level.height}" for level in info.levels)
     facts = {
         "file": info.path,
@@ -89,7 +89,7 @@ def print_slide(info: SlideInfo, sections: Sequence[Section]) -> None:
 
 def print_check(checked: CheckedStudy) -> None:
     """Everything that is wrong or odd about a study, and how many slides can be scored."""
-    console = _console()
+    console = plain_console()
     for slide in checked.failing:
         console.print(f"row {slide.row.row}: {slide.row.slide}: {slide.reason}", markup=False)
     for note in checked.notes:
@@ -104,7 +104,8 @@ def print_check(checked: CheckedStudy) -> None:
     )
 
 
-def _console() -> Console:
+def plain_console() -> Console:
+    """Standard output without highlighting; in a log, with a width of its own."""
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = _LOG_WIDTH

@@ -25,7 +25,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#00
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """Group shapes: told apart in a black-and-white print."""
 
-_STYLE = {
+STYLE = {
     "svg.hashsalt": "histoscore",
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
@@ -34,7 +34,7 @@ _STYLE = {
     "axes.spines.right": False,
     "axes.linewidth": 0.8,
 }
-_INK = "#22313A"
+INK = "#22313A"
 
 
 def dot_figure(
@@ -48,7 +48,7 @@ def dot_figure(
 
     `comparisons` are those of this outcome, region and timepoint; those without p are not drawn.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.9 + 1.15 * max(2, len(groups)), 3.5), layout="constrained")
         axes = figure.add_subplot()
         _label(axes, groups, outcome, region)
@@ -56,7 +56,7 @@ def dot_figure(
         for position, group in enumerate(groups):
             _draw_group(axes, position, group, near=(high - low) / 28)
         _draw_comparisons(axes, groups, comparisons)
-        return _svg(figure, f"{outcome}-{region.value}")
+        return svg_text(figure, f"{outcome}-{region.value}")
 
 
 def p_words(p: float) -> str:
@@ -81,9 +81,9 @@ def _draw_group(axes: Any, position: int, group: GroupValues, near: float) -> No
         return
     color, marker = COLORS[position % len(COLORS)], MARKERS[position % len(MARKERS)]
     low, median, high = np.percentile(values, (25, 50, 75))
-    axes.vlines(position, low, high, color=_INK, lw=1.1, zorder=2)
-    axes.hlines((low, high), position - 0.08, position + 0.08, color=_INK, lw=1.1, zorder=2)
-    axes.hlines(median, position - 0.24, position + 0.24, color=_INK, lw=2.2, zorder=2)
+    axes.vlines(position, low, high, color=INK, lw=1.1, zorder=2)
+    axes.hlines((low, high), position - 0.08, position + 0.08, color=INK, lw=1.1, zorder=2)
+    axes.hlines(median, position - 0.24, position + 0.24, color=INK, lw=2.2, zorder=2)
     axes.scatter(
         np.add(position, spread(values, near)),
         values,
@@ -101,7 +101,7 @@ def _label(axes: Any, groups: Sequence[GroupValues], outcome: str, region: Regio
     names = [f"{_literal(g.group)}\nn = {len(g.present)}" for g in groups]
     axes.set_xticks(range(len(groups)), names)
     axes.tick_params(axis="x", length=0)
-    axes.tick_params(axis="y", length=3, color=_INK)
+    axes.tick_params(axis="y", length=3, color=INK)
     axes.set_ylabel(f"{outcome_title(outcome)}, {region.value}")
     axes.set_xlim(-0.6, max(1, len(groups) - 1) + 0.6)
 
@@ -138,7 +138,7 @@ def _draw_comparisons(
     for level, (_, start, end, p) in enumerate(sorted(pairs)):
         y = high + step * (level + 0.15)
         tick = step * 0.18
-        axes.plot([start, start, end, end], [y - tick, y, y, y - tick], color=_INK, lw=0.8)
+        axes.plot([start, start, end, end], [y - tick, y, y, y - tick], color=INK, lw=0.8)
         axes.text((start + end) / 2, y + tick * 0.6, p_words(p), ha="center", va="bottom", size=8)
     if pairs:
         ticks = [t for t in axes.get_yticks() if low <= t <= high]
@@ -157,12 +157,12 @@ def _literal(text: str) -> str:
     return re.sub(r"(.{9,}?)\s", r"\1" + "\n", text).replace("$", r"\$")
 
 
-def _svg(figure: Any, prefix: str) -> str:
+def svg_text(figure: Any, prefix: str) -> str:
+    """A figure as an `<svg>` element; `prefix` keeps its ids apart from other figures' ids."""
     buffer = io.StringIO()
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    # several figures share one page: their ids must differ
     text = re.sub(r'(\bid=")', rf"\1{prefix}-", text)
     text = re.sub(r"(url\(#|href=\"#)", rf"\1{prefix}-", text)
     return text.strip()

@@ -63,7 +63,7 @@ def write_report(tables: StudyTables, path: Path, overlays: OverlayPaths | None 
 
 def report_html(tables: StudyTables, overlays: OverlayPaths) -> str:
     """The page as text; the same for the same tables and pictures."""
-    template = _environment().get_template("report.html.j2")
+    template = page_environment().get_template("report.html.j2")
     return (
         template.render(
             title=tables.reading.get(wording.Facts.STUDY, "Study"),
@@ -82,7 +82,8 @@ def report_html(tables: StudyTables, overlays: OverlayPaths) -> str:
     )
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Templates of the pages: everything is escaped, an unknown name is an error."""
     environment = Environment(
         loader=PackageLoader("histoscore.export"),
         autoescape=True,

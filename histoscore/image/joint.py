@@ -2,8 +2,9 @@
 
 Colour alone cannot tell: growth plates and menisci hold Safranin too. Anatomy can. The calcified
 layer of each compartment is a strip of its own that never touches another; strips of femur and
-tibia face each other across the joint space; condyles are round and plateaus flat; the notch
-parts medial from lateral. So a section may be mounted any way round.
+tibia face each other across the joint space; which is which the network says, and where it is
+unsure the shape: condyles are round and plateaus flat; the notch parts medial from lateral. So a
+section may be mounted any way round.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from histoscore.geometry import Points
 from histoscore.image.placed import grown
 from histoscore.records import Joint, LabelArray, Mask, MedialSide, SegmentationMap
-from histoscore.vocabulary import Compartment, Tissue
+from histoscore.vocabulary import Compartment, Tissue, Zone
 
 MIN_STRIP_UM2 = 1_500.0
 """A smaller piece of calcified cartilage on the coarse map is no compartment's layer."""
@@ -34,6 +35,10 @@ LAYER_UM = 120.0
 """Articular cartilage reaches no farther than this from its calcified layer's strip."""
 SIDE_UM = 45.0
 """Difference in the plateaus' hollowness that makes the medial side two thirds certain."""
+
+CLEAR_VOTE = 0.3
+"""Difference of the two banks' votes (−1…1, femur against tibia) from which the network decides
+which is the femur; below it their shape does."""
 
 _OPEN = (Tissue.BACKGROUND, Tissue.MENISCUS, Tissue.SOFT)
 _INSIDE = (Tissue.BONE, Tissue.MARROW)
@@ -82,7 +87,7 @@ def locate_joint(coarse: SegmentationMap, sheet_medial: MedialSide | None) -> Jo
     label = coarse.tissue.argmax(0)
     near_joint = cv2.blur(coarse.zones[0], (5, 5)) < 0.5
     strips = _facing(_strips(label, near_joint, mpp), mpp)
-    bones = _bones(strips)
+    bones = _bones(strips, coarse.zones)
     if bones is None:
         return None
     femur, tibia = bones
@@ -151,8 +156,10 @@ def _face(one: _Strip, other: _Strip, mpp: float) -> bool:
     )
 
 
-def _bones(strips: Sequence[_Strip]) -> tuple[list[_Strip], list[_Strip]] | None:
-    """(femur, tibia): the two banks of the joint, the rounder one first."""
+def _bones(
+    strips: Sequence[_Strip], zones: NDArray[np.float32]
+) -> tuple[list[_Strip], list[_Strip]] | None:
+    """(femur, tibia): the two banks of the joint, as the network says, else the rounder first."""
     if len(strips) < 2:
         return None
     normals = np.array([s.outward for s in strips])
@@ -161,7 +168,17 @@ def _bones(strips: Sequence[_Strip]) -> tuple[list[_Strip], list[_Strip]] | None
     if not all(banks):
         return None
     first, second = banks
-    return (first, second) if _roundness(first) > _roundness(second) else (second, first)
+    vote = (_femoral_vote(first, zones) - _femoral_vote(second, zones)) / 2
+    if abs(vote) < CLEAR_VOTE:
+        vote = _roundness(first) - _roundness(second)
+    return (first, second) if vote > 0 else (second, first)
+
+
+def _femoral_vote(bank: Sequence[_Strip], zones: NDArray[np.float32]) -> float:
+    """Mean over a bank's layers of how much femur (1) against tibia (−1) the network sees."""
+    points = np.concatenate([s.points for s in bank]).astype(int)
+    here = zones[:, points[:, 1], points[:, 0]].astype(float).mean(1)
+    return float((here[Zone.FEMUR] - here[Zone.TIBIA]) / max(here[1:].sum(), 1e-6))
 
 
 def _roundness(bank: Sequence[_Strip]) -> float:

@@ -24,6 +24,22 @@ def wanted_around(joint: Joint, margin_um: float) -> Mask:
     return grown(joint.articular, margin_um / joint.placement.mpp)
 
 
+def wanted_cartilage(coarse: SegmentationMap, margin_um: float) -> Mask:
+    """Where the fine pass has to look without a joint: all that may be articular cartilage."""
+    label = coarse.tissue.argmax(0)
+    cartilage = (label == Tissue.HYALINE) | (label == Tissue.CALCIFIED)
+    return grown(cartilage, margin_um / coarse.placement.mpp)
+
+
+def tissue_only(fine: SegmentationMap) -> LabelMap:
+    """Tissue by the most probable class, and no compartment: for a section without a joint."""
+    tissue = fine.tissue.argmax(0).astype(np.uint8)
+    compartments = np.zeros_like(tissue)
+    for array in (tissue, compartments):
+        array.setflags(write=False)
+    return LabelMap(tissue, compartments, fine.placement)
+
+
 def label_map(joint: Joint, fine: SegmentationMap) -> LabelMap:
     """Tissue by the most probable class; compartments on articular cartilage only.
 

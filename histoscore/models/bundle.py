@@ -15,33 +15,18 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
-from histoscore.config import Settings
+from histoscore.config import AnyLadder, Settings
 from histoscore.errors import ModelError
 from histoscore.files import sha256_of
-from histoscore.vocabulary import LADDERS, Ladder
+from histoscore.models.specs import NetworkName, NetworkSpec
+from histoscore.scoring.calibration import Calibration
+from histoscore.vocabulary import Ladder
 
 if TYPE_CHECKING:
     from torch import nn
 
-NetworkName = Literal["coarse", "fine", "grader"]
-
 BUILT_IN = Path(__file__).parent / "bundles"
 """Bundles that come with the package."""
-
-
-class NetworkSpec(Settings):
-    """How one network is built and what it is fed.
-
-    `context` is the number of input channels beside R, G, B; `mpp` is µm per pixel of the input
-    and `tile_px` the side (for the grader: the length) of a tile.
-    """
-
-    kind: Literal["segmentation", "grader"]
-    encoder: str = "tf_efficientnet_lite0"
-    depth: int = Field(5, ge=3, le=5)
-    context: int = Field(0, ge=0)
-    mpp: float = Field(gt=0, le=8)
-    tile_px: int = Field(gt=0, multiple_of=32)
 
 
 class NetworkFile(Settings):
@@ -49,7 +34,21 @@ class NetworkFile(Settings):
 
     file: str = Field(pattern=r"^[a-z0-9_-]+\.safetensors$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    spec: NetworkSpec
+    spec: NetworkSpec = Field(discriminator="kind")
+
+
+class CalibrationCard(Settings):
+    """What turns the grader's probabilities into ones that may be believed on new animals.
+
+    `temperature` divides their logarithms; `threshold` bounds the sets of neighbouring rungs that
+    hold a scorer's grade with probability `coverage` (`histoscore.scoring.calibration`).
+    """
+
+    temperature: float = Field(gt=0)
+    threshold: float
+    coverage: float = Field(gt=0, lt=1)
+    n_animals: int = Field(ge=1)
+    n_compartments: int = Field(ge=1)
 
 
 class ModelCard(Settings):
@@ -60,10 +59,10 @@ class ModelCard(Settings):
     species: str
     stain: str
     orientation: str
-    ladder: str
+    ladder: AnyLadder
     tissues: tuple[str, ...]
     networks: Mapping[NetworkName, NetworkFile]
-    calibration: Mapping[str, float] | None = None
+    calibration: CalibrationCard | None = None
     appearance: Mapping[str, tuple[float, float]] = Field(
         default_factory=dict, description="stain read-out → range the model was trained within"
     )
@@ -95,7 +94,13 @@ class ModelBundle:
 
     @property
     def ladder(self) -> Ladder:
-        return LADDERS[self.details.ladder]
+        return self.details.ladder.ladder
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """None where nothing was held out to calibrate on."""
+        card = self.details.calibration
+        return Calibration.from_mapping(card.model_dump()) if card else None
 
     @property
     def validated_on_real_tissue(self) -> bool:
@@ -106,6 +111,11 @@ class ModelBundle:
         """What must stand wherever this model's numbers appear; None for a validated model."""
         if self.validated_on_real_tissue:
             return None
+        if self.details.training.get("scorers"):
+            return (
+                f"MODEL “{self.name}”: not validated. Hold its grades against scorers on animals "
+                "that it has not seen (histoscore evaluate) before you rely on them."
+            )
         return (
             f"DEMONSTRATION MODEL “{self.name}”: trained on drawn phantoms only, not validated on "
             "real tissue. What its numbers say about real mice is not known. Not for research "
@@ -123,7 +133,7 @@ class ModelBundle:
         from histoscore.models.networks import build_network, load_weights
 
         entry = self.details.networks[network]
-        return load_weights(build_network(entry.spec), self.folder / entry.file)
+        return load_weights(build_network(entry.spec, self.ladder), self.folder / entry.file)
 
 
 def list_bundles() -> tuple[ModelBundle, ...]:
@@ -159,8 +169,6 @@ def _read(folder: Path) -> ModelBundle:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ModelError(f"{path}: not a model card ({place}: {first['msg']})") from None
-    if card.ladder not in LADDERS:
-        raise ModelError(f"{path}: unknown ladder {card.ladder!r}; known: {', '.join(LADDERS)}")
     missing = [name for name in get_args(NetworkName) if name not in card.networks]
     if missing:
         raise ModelError(f"{path}: the card lists no {', '.join(missing)} network")

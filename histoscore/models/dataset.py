@@ -1,11 +1,9 @@
-"""Tiles for the segmentation networks, cut from painted scenes and coloured at random."""
+"""Tiles for the segmentation networks, cut from examples and coloured at random."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,11 +11,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from histoscore.models.augment import cut, random_colour, random_placement
-from histoscore.phantom.scenes import DYE_STEP, StoredScene, load_scene
-from histoscore.vocabulary import Tissue
+from histoscore.models.augment import (
+    cut,
+    random_colour,
+    random_crop,
+    random_placement,
+    random_stain,
+)
+from histoscore.models.examples import Example
+from histoscore.phantom.staining import DYE_STEP
+from histoscore.vocabulary import IGNORE, Tissue
 
 UInt8 = NDArray[np.uint8]
+
+_BEYOND = 254
+"""Label of what lies outside the picture, while a tile is cut."""
+_CROPPED = 0.25
+"""Share of tiles that meet the edge of a picture."""
+_BLIND = 0.1
+"""Share of tiles on which the fine network is told nothing: it must also look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +46,29 @@ class TileSource:
     """Where tiles come from and how they are cut.
 
     Attributes:
-        scenes: painted scenes, pixels (rows, columns, 5); priors: what the coarse network saw of
-            each (rows / k, columns / k, context), empty where the network takes no context.
+        examples: sections with labels; priors: what the coarse network saw of each
+            (rows / k, columns / k, context), empty where the network takes no context.
         mpp: µm per pixel of a tile; side_px: its side; focus: share of tiles that are centred on
             articular cartilage (the rest lie anywhere).
     """
 
-    scenes: Sequence[StoredScene]
+    examples: Sequence[Example]
     priors: Sequence[UInt8]
     mpp: float
     side_px: int
     focus: float
-    batch: int
+    batch_size: int
     seed: int
+    anchors: Sequence[NDArray[np.intp]] = ()
 
-    def batches(self, steps: int, start: int = 0) -> Iterator[Batch]:
-        """Batches start…steps; each depends on the seed and its own number only."""
-        anchors = [_anchors(scene.pixels) for scene in self.scenes]
-        with ThreadPoolExecutor(1) as pool:
-            ahead: list[Future[Batch]] = []
-            for step in range(start, steps):
-                while len(ahead) < 3 and step + len(ahead) < steps:
-                    ahead.append(pool.submit(self._batch, step + len(ahead), anchors))
-                yield ahead.pop(0).result()
+    def prepared(self) -> TileSource:
+        """The same source with the places of cartilage looked up."""
+        return replace(self, anchors=[_anchors(example.pixels) for example in self.examples])
 
-    def _batch(self, step: int, anchors: Sequence[NDArray[np.intp]]) -> Batch:
+    def batch(self, step: int) -> Batch:
+        """Batch number `step`; it depends on the seed and its number only."""
         rng = np.random.default_rng([self.seed, step])
-        tiles = [self._tile(anchors, rng) for _ in range(self.batch)]
+        tiles = [self._tile(rng) for _ in range(self.batch_size)]
         images, tissue, zones = (np.stack(parts) for parts in zip(*tiles, strict=True))
         return Batch(
             to_tensor(images),
@@ -68,35 +76,54 @@ class TileSource:
             torch.from_numpy(zones.astype(np.int64)),
         )
 
-    def _tile(
-        self, anchors: Sequence[NDArray[np.intp]], rng: np.random.Generator
-    ) -> tuple[UInt8, UInt8, UInt8]:
-        pick = int(rng.integers(len(self.scenes)))
-        scene = self.scenes[pick]
-        if rng.random() < self.focus and len(anchors[pick]):
-            y, x = anchors[pick][rng.integers(len(anchors[pick]))]
-            center = rng.normal((x, y), 0.18 * self.side_px)
+    def _tile(self, rng: np.random.Generator) -> tuple[UInt8, UInt8, UInt8]:
+        pick = int(rng.integers(len(self.examples)))
+        example = self.examples[pick]
+        center = self._center(pick, rng)
+        zoom = self.mpp / example.facts.mpp * float(np.exp(rng.uniform(-0.28, 0.28)))
+        matrix = random_placement(center, self.side_px, zoom, rng)
+        pixels = example.pixels
+        if rng.random() < _CROPPED:
+            part = random_crop(pixels.shape, center, zoom * self.side_px / 2, rng)
+            pixels, inside = pixels[part], _moved(matrix, part)
         else:
-            rows, columns = scene.pixels.shape[:2]
-            center = rng.uniform(0, (columns, rows))
-        zoom = self.mpp / scene.mpp * float(np.exp(rng.uniform(-0.28, 0.28)))
-        matrix = random_placement(tuple(center), self.side_px, zoom, rng)
-        dyes = cut(scene.pixels[..., :3], matrix, self.side_px, cv2.INTER_LINEAR)
-        labels = cut(scene.pixels[..., 3:], matrix, self.side_px, cv2.INTER_NEAREST)
-        image = random_colour(dyes, rng)
+            inside = matrix
+        glass = 0 if example.facts.colours == "dyes" else 255  # no dark rim where a picture ends
+        colours = cut(pixels[..., :3], inside, self.side_px, cv2.INTER_LINEAR, glass)
+        labels = cut(pixels[..., 3:], inside, self.side_px, cv2.INTER_NEAREST, _BEYOND)
+        image = coloured(colours, example, rng)
+        beyond = labels[..., 0] == _BEYOND
+        image[beyond] = 255  # as readers fill what lies outside a slide
+        labels[beyond] = 0
         if self.priors:
-            image = np.dstack([image, self._prior(pick, matrix, rng)])
+            prior = self._prior(pick, matrix, rng)
+            prior[beyond] = 0
+            image = np.dstack([image, prior])
         return image, labels[..., 0], labels[..., 1]
 
+    def _center(self, pick: int, rng: np.random.Generator) -> tuple[float, float]:
+        """(x, y) of a tile: near articular cartilage, or anywhere."""
+        if rng.random() < self.focus and len(self.anchors[pick]):
+            y, x = self.anchors[pick][rng.integers(len(self.anchors[pick]))]
+            return tuple(rng.normal((x, y), 0.18 * self.side_px))
+        rows, columns = self.examples[pick].pixels.shape[:2]
+        return tuple(rng.uniform(0, (columns, rows)))
+
     def _prior(self, pick: int, matrix: NDArray[np.float64], rng: np.random.Generator) -> UInt8:
-        """What the coarse network saw here, now and then nothing: the fine one must also look."""
+        """What the coarse network saw here, now and then nothing."""
         prior = self.priors[pick]
-        if rng.random() < 0.1:
+        if rng.random() < _BLIND:
             return np.zeros((self.side_px, self.side_px, prior.shape[2]), np.uint8)
-        factor = prior.shape[0] / self.scenes[pick].pixels.shape[0]
+        factor = prior.shape[0] / self.examples[pick].pixels.shape[0]
         scaled = matrix * factor
         scaled[:, 2] += (factor - 1) / 2
-        return cut(prior, scaled, self.side_px, cv2.INTER_LINEAR)
+        return cut(prior, scaled, self.side_px, cv2.INTER_LINEAR).copy()
+
+
+def coloured(colours: UInt8, example: Example, rng: np.random.Generator) -> UInt8:
+    """An example's first three channels as a picture in a random colour."""
+    recolour = random_colour if example.facts.colours == "dyes" else random_stain
+    return recolour(colours, rng)
 
 
 def to_tensor(images: UInt8) -> Tensor:
@@ -107,29 +134,57 @@ def to_tensor(images: UInt8) -> Tensor:
     return tensor.contiguous(memory_format=torch.channels_last)
 
 
-def load_scenes(folder: Path, seeds: Sequence[int]) -> list[StoredScene]:
-    """Scenes drawn before, mapped into memory."""
-    return [load_scene(folder, seed) for seed in seeds]
+def scaled(example: Example, mpp: float) -> Example:
+    """The example halved until it is as coarse as `mpp`, or nearly."""
+    while example.facts.mpp * 2 <= 0.8 * mpp:
+        example = halved(example)
+    return example
 
 
-def halved(scene: StoredScene) -> StoredScene:
-    """The scene at twice the µm per pixel, as a lens would average it.
+def halved(example: Example) -> Example:
+    """The example at twice the µm per pixel, as a lens would average it.
 
     Light is averaged, not density: a speck of dark nucleus in an empty cell must not tint both.
+    Of four labels the most frequent stays.
     """
-    rows, columns = (n // 2 * 2 for n in scene.pixels.shape[:2])
-    pixels = scene.pixels[:rows, :columns]
-    density = pixels[..., :3].astype(np.float32) * DYE_STEP
-    light = np.power(10.0, -density, dtype=np.float32)
-    mean = cv2.resize(light, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
-    levels = np.clip(-np.log10(np.maximum(mean, 1e-4)) / DYE_STEP + 0.5, 0, 255)
-    labels = pixels[::2, ::2, 3:]
-    return StoredScene(np.dstack([levels.astype(np.uint8), labels]), scene.grades, scene.mpp * 2)
+    rows, columns = (n // 2 * 2 for n in example.pixels.shape[:2])
+    pixels = example.pixels[:rows, :columns]
+    colours = _averaged(pixels[..., :3], example.facts.colours == "dyes")
+    halves = np.dstack([colours, _majority(pixels[..., 3:])])
+    facts = example.facts.model_copy(update={"mpp": example.facts.mpp * 2})
+    return Example(example.name, facts, halves)
+
+
+def _averaged(colours: UInt8, are_dyes: bool) -> UInt8:
+    size = (colours.shape[1] // 2, colours.shape[0] // 2)
+    if not are_dyes:
+        picture = np.ascontiguousarray(colours)
+        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    light = np.power(10.0, -colours.astype(np.float32) * DYE_STEP, dtype=np.float32)
+    mean = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
+    levels = -np.log10(np.maximum(mean, 1e-4)) / DYE_STEP
+    return np.asarray(np.clip(levels + 0.5, 0, 255), np.uint8)
+
+
+def _majority(labels: UInt8) -> UInt8:
+    """Half as many rows and columns: the commonest of four labels; of equals the first."""
+    a, b, c, d = (labels[row::2, column::2] for row in (0, 1) for column in (0, 1))
+    second = np.where((b == c) | (b == d), b, np.where(c == d, c, a))
+    return np.where((a == b) | (a == c) | (a == d), a, second)
+
+
+def _moved(matrix: NDArray[np.float64], part: tuple[slice, slice]) -> NDArray[np.float64]:
+    """The tile → scene matrix for a scene of which only a part is left."""
+    moved = matrix.copy()
+    moved[:, 2] -= (part[1].start, part[0].start)
+    return moved
 
 
 def _anchors(pixels: UInt8) -> NDArray[np.intp]:
     """(n, 2) rows and columns of some pixels of articular cartilage."""
     step = 8
-    tissue = pixels[::step, ::step, 3]
+    tissue = np.asarray(pixels[::step, ::step, 3])
+    zones = np.asarray(pixels[::step, ::step, 4])
     found = (tissue == Tissue.HYALINE) | (tissue == Tissue.CALCIFIED)
+    found &= (zones > 0) | (zones == IGNORE)
     return np.asarray(np.argwhere(found) * step, np.intp)

@@ -1,178 +1,184 @@
-"""How the grader learns: strips of painted scenes, found and cut by the segmentation networks."""
+"""What the grader learns: strips, coloured anew each time, and the scorers' grades of them."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 
 from histoscore.errors import ModelError
-from histoscore.files import write_atomic
-from histoscore.geometry import Box, Mpp
-from histoscore.image.strips import ABOVE_PX
-from histoscore.models.augment import random_colour
-from histoscore.models.bundle import NetworkSpec
-from histoscore.models.learning import Learner, LearningSettings, Report, TrainingLog
-from histoscore.models.predict import Predictor, collate_strips
-from histoscore.models.reading import read_joint, read_strip
-from histoscore.phantom.scenes import StoredScene
-from histoscore.records import MedialSide, Strip
-from histoscore.slides.memory import PictureInMemory
-from histoscore.vocabulary import Compartment, Ladder
+from histoscore.models.heads import Head
+from histoscore.models.learning import LearningSettings
+from histoscore.models.predict import collate_strips
+from histoscore.models.specs import GraderSpec
+from histoscore.models.strips import ExampleStrip, wanted_shares
+from histoscore.records import Strip
+from histoscore.vocabulary import Ladder
+
+if TYPE_CHECKING:
+    from histoscore.models.features import CachedStrips
+
+_MEASURE_NOISE = 0.02
+_LOOK_BATCH = 16
 
 
 class GraderSettings(LearningSettings):
     """The grader's training."""
 
     epochs: int = Field(12, ge=1)
-    batch: int = Field(12, ge=1, description="strips a step")
-    softness: float = Field(
-        0.25, gt=0, description="soft labels fall by e over this distance, in grades"
+    batch: int = Field(12, ge=1, description="strips a batch")
+    cached_colours: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="with a frozen encoder (encoder_rate 0): random colours in which each strip "
+        "is encoded once and kept; 0: encoded anew at every step",
     )
 
-
-@dataclass(frozen=True, slots=True)
-class DyeStrip:
-    """A compartment's strip before it has a colour, with its true grade.
-
-    `pixels` (depth, length, 5): three dye levels and two label masks.
-    """
-
-    pixels: NDArray[np.uint8]
-    compartment: Compartment
-    grade: float
-    mpp: Mpp
+    @model_validator(mode="after")
+    def _only_a_frozen_encoder_can_be_cached(self) -> Self:
+        if self.cached_colours and self.encoder_rate:
+            raise ValueError("cached_colours needs encoder_rate: 0, a frozen encoder")
+        return self
 
 
-def cut_strips(predictor: Predictor, scene: StoredScene, seed: int, file: Path) -> None:
-    """Reads a scene as a slide in one random colour and stores its compartments' dye strips."""
-    rng = np.random.default_rng([7_002, seed])
-    dyes = np.ascontiguousarray(scene.pixels[..., :3])
-    slide = PictureInMemory(random_colour(dyes, rng), Mpp(scene.mpp))
-    box = Box(0, 0, slide.info.width, slide.info.height)
-    reading = read_joint(predictor, slide, box, _medial_side(scene))
-    # The dyes stand in for colours, so that a strip can be coloured anew at every step; turned
-    # over, since what lies outside a picture is white, and means no dye.
-    stand_in = PictureInMemory(255 - dyes, Mpp(scene.mpp))
-    strips = {}
-    for measures in reading.measures if reading else ():
-        strip = read_strip(stand_in, reading.labels, measures, predictor.strip_mpp)  # type: ignore[union-attr]
-        pixels = strip.pixels.copy()
-        pixels[..., :3] = 255 - pixels[..., :3]
-        strips[measures.compartment.value] = pixels
-    store = io.BytesIO()
-    np.savez(store, allow_pickle=False, **strips)
-    write_atomic(file, store.getvalue())
+class StripBatch(NamedTuple):
+    """The grader's three inputs and the wanted distributions (n, rungs)."""
 
-
-def load_strips(file: Path, scene: StoredScene, mpp: Mpp) -> list[DyeStrip]:
-    """The strips cut from a scene, beside the scene's grades."""
-    with np.load(file, allow_pickle=False) as stored:
-        return [
-            DyeStrip(stored[name], Compartment(name), scene.grades[Compartment(name)], mpp)
-            for name in stored.files
-        ]
+    pixels: Tensor
+    present: Tensor
+    measures: Tensor
+    wanted: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class StripSource:
-    """Strips as the grader takes them: coloured anew each time, with soft labels.
+    """Strips as the grader takes them.
 
     Attributes:
-        strips: from all scenes; spec: what the grader is fed; ladder: what it grades on.
-        settings: batch, epochs, softness of labels; seed: of order and colours.
+        strips: of all examples; spec: what the grader is fed; ladder: what it grades on.
+        batch_size: strips a batch; seed: of order and colours.
     """
 
-    strips: Sequence[DyeStrip]
-    spec: NetworkSpec
+    strips: Sequence[ExampleStrip]
+    spec: GraderSpec
     ladder: Ladder
-    settings: GraderSettings
+    batch_size: int
     seed: int
 
-    @property
-    def steps(self) -> int:
-        """Batches over all epochs. Raises ModelError where there is not one full batch."""
-        if len(self.strips) < self.settings.batch:
+    def __post_init__(self) -> None:
+        """Raises ModelError where there is not one full batch."""
+        if len(self.strips) < self.batch_size:
             raise ModelError(
-                f"the segmentation networks found {len(self.strips)} compartments in the scenes, "
-                f"and the grader learns from {self.settings.batch} at a time "
-                "(grader.training.batch): train them longer, or on more scenes, in another --out"
+                f"the segmentation networks found {len(self.strips)} graded compartments, and the "
+                f"grader learns from {self.batch_size} at a time (grader.training.batch): train "
+                "them longer, or on more sections, in another --out"
             )
-        return self.settings.epochs * (len(self.strips) // self.settings.batch)
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """The grader's three inputs and the wanted distributions (n, rungs), batch by batch."""
-        targets = soft_labels(self.ladder, self.settings.softness)
-        for step, picked in enumerate(self._order(), 1):
-            rng = np.random.default_rng([self.seed, 3, step])
-            coloured = [_coloured(self.strips[i], rng) for i in picked]
-            pixels, present, measures = collate_strips(coloured, self.spec)
-            measures += 0.02 * torch.from_numpy(rng.normal(size=measures.shape)).float()
-            rungs = [self.ladder.index(self.strips[i].grade) for i in picked]
-            yield pixels, present, measures, targets[rungs]
+    @property
+    def batches_an_epoch(self) -> int:
+        return len(self.strips) // self.batch_size
 
-    def _order(self) -> Iterator[NDArray[np.int64]]:
-        """Every strip once an epoch, in a new order each; the incomplete last batch is left."""
-        size = self.settings.batch
-        for epoch in range(self.settings.epochs):
-            order = np.random.default_rng([self.seed, 2, epoch]).permutation(len(self.strips))
-            for start in range(0, len(order) - size + 1, size):
-                yield order[start : start + size]
+    def batch(self, number: int) -> StripBatch:
+        """Batch `number`, in colours drawn anew."""
+        rng = np.random.default_rng([self.seed, 3, number])
+        picked = self.picked(number)
+        return self._of([self.strips[i].varied(rng) for i in picked], picked, rng)
 
+    def picked(self, number: int) -> NDArray[np.int64]:
+        """Which strips are in a batch: each once an epoch, in a new order; the rest is left."""
+        epoch, place = divmod(number, self.batches_an_epoch)
+        order = np.random.default_rng([self.seed, 2, epoch]).permutation(len(self.strips))
+        return order[place * self.batch_size : (place + 1) * self.batch_size]
 
-def train_grader(
-    network: nn.Module, source: StripSource, device: torch.device, log: Path, report: Report
-) -> nn.Module:
-    """The grader with averaged weights, in evaluation mode; writes loss over steps to `log`.
+    def wanted(self, picked: NDArray[np.int64]) -> Tensor:
+        """(n, rungs): shares of the scorers' grades of some strips."""
+        return torch.from_numpy(wanted_shares([self.strips[i] for i in picked], self.ladder.rungs))
 
-    Raises:
-        ModelError: there are fewer strips than a batch takes.
-    """
-    steps = source.steps
-    learner = Learner(network, source.settings, steps, device)
-    progress = TrainingLog(log, steps, source.settings.batch, "strips", report)
-    for step, (pixels, present, measures, wanted) in enumerate(source.batches(), 1):
-        with torch.autocast(device.type, torch.bfloat16):
-            logits = learner.network(pixels.to(device), present.to(device), measures.to(device))
-        loss = functional.cross_entropy(logits.float(), wanted.to(device))
-        learner.learn(loss)
-        progress.add(step, loss.item())
-    return learner.trained
+    def looks(self, times: int = 1) -> Iterator[StripBatch]:
+        """Every strip as a slide would show it, painted ones in `times` colours; in order, and
+        the same at each call."""
+        for time in range(times):
+            for start, picked in self._in_order():
+                rng = np.random.default_rng([self.seed, 4, time, start])
+                yield self._of([self.strips[i].shown(rng) for i in picked], picked, None)
 
+    def variant(self, number: int) -> Iterator[StripBatch]:
+        """Every strip once, varied as for training; in order, the same for the same number."""
+        for start, picked in self._in_order():
+            rng = np.random.default_rng([self.seed, 5, number, start])
+            yield self._of([self.strips[i].varied(rng) for i in picked], picked, rng)
 
-def soft_labels(ladder: Ladder, softness: float) -> Tensor:
-    """(rungs, rungs): for each true rung a distribution that falls off with grade distance.
+    def _in_order(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        for start in range(0, len(self.strips), _LOOK_BATCH):
+            yield start, np.arange(start, min(start + _LOOK_BATCH, len(self.strips)))
 
-    0, 0.5 and 1 lie closer to each other than 2 and 3, so distance is in grades, not in rank.
-    """
-    rungs = torch.tensor(ladder.rungs)
-    return torch.softmax(-(rungs[:, None] - rungs[None]).abs() / softness, 1)
-
-
-def _coloured(strip: DyeStrip, rng: np.random.Generator) -> Strip:
-    """The strip in a random colour, either way round, a little stretched and shifted in depth."""
-    pixels = strip.pixels[:, :: rng.choice([-1, 1])]
-    shift = int(rng.integers(-4, 5))
-    pixels = np.roll(pixels, shift, axis=0)
-    colour = random_colour(np.ascontiguousarray(pixels[..., :3]), rng)
-    return Strip(
-        strip.compartment, np.dstack([colour, pixels[..., 3:]]), ABOVE_PX + shift, strip.mpp
-    )
+    def _of(
+        self, strips: Sequence[Strip], picked: NDArray[np.int64], rng: np.random.Generator | None
+    ) -> StripBatch:
+        """Strips in a batch; with `rng` what was measured is told with a little noise."""
+        pixels, present, measures = collate_strips(strips, self.spec)
+        if rng:
+            noise = torch.from_numpy(rng.normal(size=measures.shape)).float()
+            measures += _MEASURE_NOISE * noise
+        return StripBatch(pixels, present, measures, self.wanted(picked))
 
 
-def _medial_side(scene: StoredScene) -> MedialSide:
-    """Where a scene's medial half lies (scenes are turned by less than a right angle)."""
-    zones = scene.pixels[::16, ::16, 4]
-    medial, lateral = (
-        np.isin(zones, [c.code for c in Compartment if c.is_medial == side])
-        for side in (True, False)
-    )
-    return "left" if np.nonzero(medial)[1].mean() < np.nonzero(lateral)[1].mean() else "right"
+@dataclass(frozen=True, slots=True)
+class GradingTask:
+    """Strips of training animals to learn from, of held-out ones (None: there are none) to look
+    at, and what the network's outputs mean."""
+
+    training: StripSource | CachedStrips
+    held_out: StripSource | None
+    head: Head
+    unit: str = "strips"
+
+    @property
+    def batch_size(self) -> int:
+        return self.training.batch_size
+
+    def batch(self, number: int) -> StripBatch:
+        return self.training.batch(number)
+
+    def loss(self, network: nn.Module, batch: StripBatch, device: torch.device) -> Tensor:
+        return self.head.loss(outputs_of(network, batch, device), batch.wanted.to(device))
+
+    def check(self, network: nn.Module, device: torch.device) -> Mapping[str, float]:
+        """Loss, and how far the most probable rung lies from the scorers' mean, in grades."""
+        if self.held_out is None:
+            return {}
+        losses, errors = [], []
+        rungs = torch.tensor(self.training.ladder.rungs)
+        for batch in self.held_out.looks():
+            with torch.inference_mode():
+                outputs = outputs_of(network, batch, device).cpu()
+                losses.append(float(self.head.loss(outputs, batch.wanted)))
+                found = rungs[self.head.log_probabilities(outputs).argmax(1)]
+            errors.append((found - batch.wanted @ rungs).abs())
+        return {"loss": float(np.mean(losses)), "mae": float(torch.cat(errors).mean())}
+
+
+def outputs_of(network: nn.Module, batch: StripBatch, device: torch.device) -> Tensor:
+    """The grader's raw outputs for a batch."""
+    inputs = (batch.pixels, batch.present, batch.measures)
+    outputs: Tensor = network(*(part.to(device) for part in inputs))
+    return outputs
+
+
+def log_probabilities(
+    network: nn.Module, source: StripSource, head: Head, device: torch.device, times: int
+) -> NDArray[np.float64]:
+    """(times × strips, rungs): what the grader says of every strip in `times` random colours."""
+    with torch.inference_mode():
+        rows = [
+            head.log_probabilities(outputs_of(network, batch, device).cpu())
+            for batch in source.looks(times)
+        ]
+    return torch.cat(rows).numpy().astype(np.float64)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,12 +20,14 @@ from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.morphometry import is_bare
 from histoscore.image.placed import box_around, seen_through
 from histoscore.image.tiles import blend_window, grid_over
-from histoscore.models.bundle import ModelBundle, NetworkName, NetworkSpec
+from histoscore.models.bundle import ModelBundle
 from histoscore.models.dataset import to_tensor
+from histoscore.models.heads import build_head
 from histoscore.models.networks import N_TISSUES, N_ZONES
+from histoscore.models.specs import GraderSpec, NetworkName, NetworkSpec, SegmentationSpec
 from histoscore.records import GradePrediction, Mask, SegmentationMap, Strip, TileGrid
 from histoscore.slides.base import Slide
-from histoscore.vocabulary import Tissue
+from histoscore.vocabulary import OARSI_MOUSE, Ladder, Tissue
 
 CONTEXT_CHANNELS = 3
 """What the fine network is told: articular cartilage, its look-alikes, nearness to the joint."""
@@ -44,11 +48,17 @@ class Predictor:
     """Coarse network, fine network and grader on one device."""
 
     def __init__(
-        self, networks: Mapping[NetworkName, Network], device: str, tiles: TileSettings
+        self,
+        networks: Mapping[NetworkName, Network],
+        device: str,
+        tiles: TileSettings,
+        ladder: Ladder = OARSI_MOUSE,
+        precision: Literal["float32", "bfloat16"] = "float32",
     ) -> None:
         self.tiles = tiles
         self.device = _device(device)
         self._networks = networks
+        self._ladder, self._precision = ladder, precision
         for network in networks.values():
             network.module.to(self.device).to(memory_format=torch.channels_last)
 
@@ -59,17 +69,16 @@ class Predictor:
             name: Network(entry.spec, bundle.load(name))
             for name, entry in bundle.details.networks.items()
         }
-        return cls(networks, device, tiles)
+        return cls(networks, device, tiles, bundle.ladder)
 
     @property
     def engine(self) -> str:
         """Engine, device and precision, as tables and run.json record them."""
-        return f"torch {self.device.type} float32"
+        return f"torch {self.device.type} {self._precision}"
 
-    @property
-    def strip_mpp(self) -> Mpp:
-        """Scale of the strips that the grader reads."""
-        return Mpp(self._spec("grader").mpp)
+    def mpp_of(self, network: NetworkName) -> Mpp:
+        """Scale that a network sees at."""
+        return Mpp(self._networks[network].spec.mpp)
 
     def facts(self) -> dict[str, str | int]:
         """What it runs on, for run.json."""
@@ -114,23 +123,32 @@ class Predictor:
         """
         if not strips:
             return ()
-        pixels, present, measures = collate_strips(strips, self._spec("grader"))
-        with torch.inference_mode():
-            logits = self._networks["grader"].module(
-                pixels.to(self.device), present.to(self.device), measures.to(self.device)
-            )
-        probabilities = _finite(logits.float().softmax(1).cpu().numpy().astype(np.float64))
+        grader = self._networks["grader"]
+        assert isinstance(grader.spec, GraderSpec)  # the bundle's card was checked
+        inputs = (part.to(self.device) for part in collate_strips(strips, grader.spec))
+        with self._mode():
+            outputs = _finite_tensor(grader.module(*inputs).float().cpu())
+        log_probabilities = build_head(grader.spec.head, self._ladder).log_probabilities(outputs)
+        probabilities = np.exp(log_probabilities.numpy().astype(np.float64))
         probabilities /= probabilities.sum(1, keepdims=True)
         return tuple(
             GradePrediction(strip.compartment, tuple(map(float, row)))
             for strip, row in zip(strips, probabilities, strict=True)
         )
 
-    def _spec(self, network: NetworkName) -> NetworkSpec:
-        return self._networks[network].spec
+    def _spec(self, network: NetworkName) -> SegmentationSpec:
+        spec = self._networks[network].spec
+        assert isinstance(spec, SegmentationSpec)  # the bundle's card was checked
+        return spec
+
+    @contextmanager
+    def _mode(self) -> Iterator[None]:
+        half = self._precision == "bfloat16"
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, half):
+            yield
 
     def _grid(
-        self, slide: Slide, spec: NetworkSpec, mask: Mask, place: Placement, box: Box
+        self, slide: Slide, spec: SegmentationSpec, mask: Mask, place: Placement, box: Box
     ) -> TileGrid:
         return grid_over(
             mask, place, spec.tile_px, Mpp(spec.mpp), slide.info.mpp, self.tiles.overlap, box
@@ -177,8 +195,8 @@ class Predictor:
         return np.dstack([tile, seen_through(context, coarse.placement, place, tile.shape)])
 
     def _forward(self, network: NetworkName, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, h, w, channels) → (n, 8 + 5, h, w) probabilities, both heads softmaxed."""
-        with torch.inference_mode():
+        """(n, h, w, channels) → (n, 8 + 3, h, w) probabilities, both heads softmaxed."""
+        with self._mode():
             tissue, zones = self._networks[network].module(to_tensor(images).to(self.device))
             both = torch.cat([tissue.float().softmax(1), zones.float().softmax(1)], 1)
         return _finite(both.cpu().numpy())
@@ -229,7 +247,7 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
 
 
 def collate_strips(
-    strips: Sequence[Strip], spec: NetworkSpec
+    strips: Sequence[Strip], spec: GraderSpec
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The grader's three inputs: pixels, where the compartment lies, measures."""
     images, present, measures = [], [], []
@@ -273,6 +291,11 @@ def _device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wanted)
+
+
+def _finite_tensor(values: torch.Tensor) -> torch.Tensor:
+    _finite(values.numpy())
+    return values
 
 
 def _finite(values: NDArray[np.floating]) -> NDArray[np.floating]:

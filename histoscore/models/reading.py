@@ -1,4 +1,4 @@
-"""Reads the joint of one section: maps, anatomy, measures, strips; everything but the grade.
+"""Reads one section: maps, anatomy, measures, strips; everything but the grade.
 
 Scoring and the grader's training take the same way, so that the grader learns from what it will
 be given: cartilage found by the networks, not by the truth.
@@ -12,35 +12,41 @@ import numpy as np
 
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.joint import locate_joint
-from histoscore.image.labels import label_map, wanted_around
+from histoscore.image.labels import label_map, tissue_only, wanted_around, wanted_cartilage
 from histoscore.image.morphometry import measure
 from histoscore.image.strips import layered_picture, straighten, strip_box
 from histoscore.models.predict import Predictor, Tick
-from histoscore.records import Joint, LabelMap, MedialSide, Morphometry, Strip
+from histoscore.records import Joint, LabelMap, MedialSide, Morphometry, SegmentationMap, Strip
 from histoscore.slides.base import Slide
 from histoscore.vocabulary import Compartment
 
 
 @dataclass(frozen=True, slots=True)
-class JointReading:
-    """A joint that was found: how it lies, its label map, and a measure and a strip for each
-    compartment with cartilage, in the same order."""
+class SectionReading:
+    """What the networks saw in a section.
 
-    joint: Joint
+    Attributes:
+        labels: tissue of every pixel that was looked at; compartments where there is a joint.
+        joint: how it lies; None where femoral and tibial cartilage do not face each other.
+        measures, strips: one for each compartment with cartilage, in the same order; none
+            without a joint.
+    """
+
     labels: LabelMap
-    measures: tuple[Morphometry, ...]
-    strips: tuple[Strip, ...]
+    joint: Joint | None = None
+    measures: tuple[Morphometry, ...] = ()
+    strips: tuple[Strip, ...] = ()
 
 
-def read_joint(
+def read_section(
     predictor: Predictor,
     slide: Slide,
     box: Box,
     sheet_medial: MedialSide | None,
     full_section: bool = False,
     tick: Tick | None = None,
-) -> JointReading | None:
-    """The joint in a section; None where femoral or tibial cartilage is not found.
+) -> SectionReading | None:
+    """What the networks see in a section; None where they see no cartilage at all.
 
     Args:
         predictor: the networks.
@@ -52,17 +58,29 @@ def read_joint(
     """
     coarse = predictor.coarse(slide, box, tick)
     joint = locate_joint(coarse, sheet_medial)
-    if joint is None:
+    margin = predictor.tiles.margin_um
+    wanted = wanted_around(joint, margin) if joint else wanted_cartilage(coarse, margin)
+    if full_section:
+        wanted = np.ones_like(wanted)
+    if not wanted.any():
         return None
-    wanted = wanted_around(joint, predictor.tiles.margin_um)
-    fine = predictor.fine(slide, coarse, np.ones_like(wanted) if full_section else wanted, tick)
+    fine = predictor.fine(slide, coarse, wanted, tick)
+    found = _measured(predictor, slide, joint, fine) if joint else None
+    return found or SectionReading(tissue_only(fine))
+
+
+def _measured(
+    predictor: Predictor, slide: Slide, joint: Joint, fine: SegmentationMap
+) -> SectionReading | None:
+    """The joint's cartilage; None where only one of the two bones has any."""
     labels = label_map(joint, fine)
     measured = (measure(labels, compartment, joint.up) for compartment in Compartment)
     measures = tuple(m for m in measured if m is not None)
     if {m.compartment.is_femoral for m in measures} != {True, False}:
         return None
-    strips = tuple(read_strip(slide, labels, m, predictor.strip_mpp) for m in measures)
-    return JointReading(joint, labels, measures, strips)
+    mpp = predictor.mpp_of("grader")
+    strips = tuple(read_strip(slide, labels, m, mpp) for m in measures)
+    return SectionReading(labels, joint, measures, strips)
 
 
 def read_strip(slide: Slide, labels: LabelMap, measures: Morphometry, mpp: Mpp) -> Strip:

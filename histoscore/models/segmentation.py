@@ -1,63 +1,111 @@
-"""How the coarse and the fine network learn: one loop, read from top to bottom."""
+"""What the coarse and the fine network learn: the tissue and the zone of every pixel."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from histoscore.models.dataset import TileSource
-from histoscore.models.learning import Learner, LearningSettings, Report, TrainingLog
+from histoscore.models.dataset import Batch, TileSource
+from histoscore.models.learning import LearningSettings
 from histoscore.vocabulary import IGNORE, Tissue
+
+MEASURED = (Tissue.HYALINE, Tissue.CALCIFIED)
+"""The layers whose areas are reported: their overlap is learnt beside the class of each pixel."""
 
 
 class SegmentationSettings(LearningSettings):
     """One segmentation network's training."""
 
     steps: int = Field(600, ge=1)
-    batch: int = Field(8, ge=1, description="tiles a step")
+    batch: int = Field(8, ge=1, description="tiles a batch")
     side_px: int = Field(256, ge=64, multiple_of=32)
     focus: float = Field(0.6, ge=0, le=1, description="share of tiles on articular cartilage")
+    check_tiles: int = Field(64, ge=1, description="tiles of held-out animals at each look")
 
 
-def train_segmentation(
-    network: nn.Module,
-    source: TileSource,
-    settings: SegmentationSettings,
-    device: torch.device,
-    log: Path,
-    report: Report,
-) -> nn.Module:
-    """The network with averaged weights, in evaluation mode; writes loss over steps to `log`."""
-    learner = Learner(network, settings, settings.steps, device)
-    progress = TrainingLog(log, settings.steps, settings.batch, "tiles", report)
-    for step, batch in enumerate(source.batches(settings.steps), 1):
-        with torch.autocast(device.type, torch.bfloat16):
-            tissue, zones = learner.network(batch.images.to(device))
-        loss = segmentation_loss(
-            tissue.float(), zones.float(), batch.tissue.to(device), batch.zones.to(device)
-        )
-        learner.learn(loss)
-        progress.add(step, loss.item())
-    return learner.trained
+@dataclass(frozen=True, slots=True)
+class SegmentationTask:
+    """Tiles of training animals to learn from, tiles of held-out ones (None: there are none) to
+    look at."""
+
+    training: TileSource
+    held_out: TileSource | None
+    check_tiles: int
+    unit: str = "tiles"
+
+    @property
+    def batch_size(self) -> int:
+        return self.training.batch_size
+
+    def batch(self, number: int) -> Batch:
+        return self.training.batch(number)
+
+    def loss(self, network: nn.Module, batch: Batch, device: torch.device) -> Tensor:
+        tissue, zones = network(batch.images.to(device))
+        labels, zone_labels = batch.tissue.to(device), batch.zones.to(device)
+        return segmentation_loss(tissue.float(), zones.float(), labels, zone_labels)
+
+    @torch.inference_mode()
+    def check(self, network: nn.Module, device: torch.device) -> Mapping[str, float]:
+        """Loss, and Dice of the measured layers and of the bones, over the same tiles."""
+        if self.held_out is None:
+            return {}
+        losses, counts = [], np.zeros((2, len(MEASURED) + 1))
+        for number in range(-(-self.check_tiles // self.held_out.batch_size)):
+            batch = self.held_out.batch(number)
+            tissue, zones = network(batch.images.to(device))
+            labels, zone_labels = batch.tissue.to(device), batch.zones.to(device)
+            loss = segmentation_loss(tissue.float(), zones.float(), labels, zone_labels)
+            losses.append(float(loss))
+            counts += _overlaps(tissue, zones, labels, zone_labels)
+        names = ("dice_hyaline", "dice_calcified", "dice_bones")
+        dice = dict(zip(names, 2 * counts[0] / np.maximum(counts[1], 1), strict=True))
+        return {"loss": float(np.mean(losses)), **dice}
 
 
 def segmentation_loss(tissue: Tensor, zones: Tensor, labels: Tensor, zone_labels: Tensor) -> Tensor:
-    """Cross entropy of both heads, and soft Dice of the two layers that are measured.
+    """Cross entropy of both heads over what is known, and soft Dice of the measured layers.
 
     Args:
-        tissue: (n, 8, h, w) logits; zones: (n, 5, h, w) logits.
-        labels: (n, h, w) `Tissue` or `IGNORE`; zone_labels: (n, h, w) codes.
+        tissue: (n, 8, h, w) logits; zones: (n, 3, h, w) logits.
+        labels: (n, h, w) `Tissue` or `IGNORE`; zone_labels: (n, h, w) `Zone` or `IGNORE`.
     """
     known = labels != IGNORE
-    entropy = functional.cross_entropy(tissue, labels, ignore_index=IGNORE)
     probability = tissue.softmax(1) * known[:, None]
     dice = torch.zeros((), device=tissue.device)
-    for layer in (Tissue.HYALINE, Tissue.CALCIFIED):
+    for layer in MEASURED:
         p, truth = probability[:, layer], (labels == layer).float()
         dice = dice + 1 - (2 * (p * truth).sum() + 50) / (p.sum() + truth.sum() + 50)
-    zone = functional.cross_entropy(zones, zone_labels.where(known, -100), ignore_index=-100)
-    return entropy + 0.5 * dice + 0.5 * zone
+    zone_labels = zone_labels.where(known, IGNORE)
+    return _entropy(tissue, labels) + 0.5 * dice + 0.5 * _entropy(zones, zone_labels)
+
+
+def _entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross entropy over known pixels; 0 where none is known, and not 0 ÷ 0."""
+    total = functional.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
+
+
+def _overlaps(
+    tissue: Tensor, zones: Tensor, labels: Tensor, zone_labels: Tensor
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """(2, layers + 1): pixels in both, and the sum of pixels in either, for layers and bones."""
+    known = labels != IGNORE
+    found, zone = tissue.argmax(1), zones.argmax(1)
+    pairs = [(known & (found == t), labels == t) for t in MEASURED]
+    told = known & (zone_labels != IGNORE)
+    right = told & (zone_labels > 0) & (zone == zone_labels)
+    columns = [[float((a & b).sum()), float(a.sum() + b.sum())] for a, b in pairs]
+    columns.append(
+        [
+            float(right.sum()),
+            float((told & (zone > 0)).sum()) + float((told & (zone_labels > 0)).sum()),
+        ]
+    )
+    return np.array(columns).T

@@ -26,7 +26,7 @@ from histoscore.runs.lock import RunLock
 from histoscore.runs.provenance import RunRecord
 from histoscore.runs.verify import SEALED
 from histoscore.study import Study, StudyRow, read_key
-from histoscore.vocabulary import LADDERS, Compartment, Region, Status
+from histoscore.vocabulary import Compartment, Region, Status
 
 
 class OpenedKey(Record):
@@ -78,7 +78,7 @@ def rebuild(run: RunFolder) -> RunSummary:
 
     record, study = run.record(), run.read(run.study_path, Study)
     results = committed_results(run, record)
-    tables = build_tables(record, study, results, _opened(run))
+    tables = build_tables(record, study, results, opened_key(run))
     files = write_study_exports(tables, run.path)
     counted = record.model_copy(update={"finished": now(), "counts": _counts(results)})
     run.write(run.record_path, counted)
@@ -125,7 +125,7 @@ def build_tables(
         animals=animals,
         groups=compare(animals, settings, order) if order else (),
         reading=reading(record, study, key),
-        ladder=LADDERS[record.model.ladder],
+        ladder=record.model.ladder.ladder,
         primary_outcome=settings.primary.outcome,
         primary_region=Region(settings.primary.region),
         group_order=order,
@@ -179,7 +179,7 @@ def open_key(run: RunFolder, sheet: Path) -> None:
     opened = OpenedKey(
         sheet=sheet.name, sha256=sha256_of(sheet), opened=now(), groups=tuple(groups.items())
     )
-    before = _opened(run)
+    before = opened_key(run)
     if before is None or before.sha256 != opened.sha256:
         run.trail.append("key opened", sheet=opened.sheet, sha256=opened.sha256)
         run.write(run.key_path, opened)
@@ -195,7 +195,8 @@ def _check_key(sheet: Path, study: Study, groups: Mapping[str, str]) -> None:
         )
 
 
-def _opened(run: RunFolder) -> OpenedKey | None:
+def opened_key(run: RunFolder) -> OpenedKey | None:
+    """The key that opened a blinded run, None where none did."""
     return run.read(run.key_path, OpenedKey) if run.key_path.exists() else None
 
 

@@ -25,7 +25,7 @@ from histoscore.image.stain import Rgb, safranin_positive, stain_readouts, white
 from histoscore.image.tissue import tissue_mask
 from histoscore.models.bundle import find_bundle
 from histoscore.models.predict import Predictor
-from histoscore.models.reading import JointReading, read_joint
+from histoscore.models.reading import SectionReading, read_section
 from histoscore.pipeline.messages import ReportTiles
 from histoscore.records import (
     CompartmentResult,
@@ -68,9 +68,10 @@ class _Overview:
 
 @dataclass(frozen=True, slots=True)
 class _Graded:
-    """A section's joint as read by the networks, with safranin measured, and its grades."""
+    """A section as read by the networks, with safranin measured, and its grades; without a joint
+    there are neither."""
 
-    reading: JointReading
+    reading: SectionReading
     measures: tuple[Morphometry, ...]
     grades: tuple[GradePrediction, ...]
 
@@ -148,7 +149,7 @@ class SlideScorer:
         readouts = _readouts(subject.overview, section)
         reason = self._foreign_stain(readouts)
         graded = None if reason else self._graded(subject, section)
-        if graded is None:
+        if graded is None or graded.reading.joint is None:
             reason = reason or NO_JOINT
             compartments = _withheld(reason)
         else:
@@ -183,7 +184,7 @@ class SlideScorer:
         return ""
 
     def _graded(self, subject: _Subject, section: Section) -> _Graded | None:
-        reading = read_joint(
+        reading = read_section(
             self.predictor,
             subject.slide,
             section.box,
@@ -205,7 +206,12 @@ class SlideScorer:
         measures = {m.compartment: m for m in graded.measures}
         return tuple(
             compartment_result(
-                c, grades.get(c), measures.get(c), self.bundle.ladder, self.config.quality
+                c,
+                grades.get(c),
+                measures.get(c),
+                self.bundle.ladder,
+                self.config.quality,
+                self.bundle.calibration,
             )
             for c in Compartment
         )
@@ -215,13 +221,17 @@ class SlideScorer:
     ) -> tuple[str, ...]:
         """What a person should look at in this section."""
         blurred = readouts.get("focus", 1.0) < self.config.quality.min_focus
-        joint = graded.reading.joint.flags if graded else ()
-        return section.flags + joint + (("out_of_focus",) if blurred else ())
+        joint = graded.reading.joint if graded else None
+        joint_flags = joint.flags if joint else ()
+        return section.flags + joint_flags + (("out_of_focus",) if blurred else ())
 
     def _illustrated(
         self, subject: _Subject, result: SectionResult, graded: _Graded
     ) -> tuple[SectionResult, Sequence[Feature]]:
-        """The result with how its joint lies and its overlay; writes overlay and label map."""
+        """The result with how its joint lies and its overlay; writes overlay and label map.
+
+        A section without a joint has both too: whoever reviews it sees what the networks saw.
+        """
         row, slide, reading = subject.job.row, subject.slide, graded.reading
         box = Box(result.x, result.y, result.width, result.height)
         mpp = Mpp(slide.info.mpp * max(1.0, box.width / OVERLAY_WIDTH_PX))
@@ -241,8 +251,8 @@ class SlideScorer:
         write_overlay(path, overlay)
         write_label_store(self.run.label_path(row.slide, result.section), reading.labels)
         facts = {
-            "medial_side": reading.joint.medial_side,
-            "medial_source": reading.joint.medial_source,
+            "medial_side": reading.joint.medial_side if reading.joint else None,
+            "medial_source": reading.joint.medial_source if reading.joint else None,
             "overlay": path.relative_to(self.run.path).as_posix(),
         }
         features = to_features(subject.job.sha256, result, reading.labels, surfaces)

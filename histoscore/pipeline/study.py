@@ -85,7 +85,7 @@ def model_facts(name: str) -> ModelFacts:
         sha256=bundle.weights_hash,
         validated_on_real_tissue=bundle.validated_on_real_tissue,
         banner=bundle.banner or "",
-        ladder=bundle.ladder.name,
+        ladder=bundle.details.ladder,
     )
 
 

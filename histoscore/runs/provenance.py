@@ -15,7 +15,7 @@ from importlib import metadata
 from typing import Any
 
 from histoscore import __version__
-from histoscore.config import ScoreConfig
+from histoscore.config import AnyLadder, LadderSettings, ScoreConfig
 from histoscore.files import json_text
 from histoscore.records import Record, SlideRow
 from histoscore.vocabulary import OARSI_MOUSE
@@ -31,7 +31,7 @@ class ModelFacts(Record):
     sha256: str
     validated_on_real_tissue: bool
     banner: str = ""
-    ladder: str = OARSI_MOUSE.name
+    ladder: AnyLadder = LadderSettings.of(OARSI_MOUSE)
 
 
 class SlideEntry(Record):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from histoscore.scoring import confusions
+from histoscore.scoring.clusters import finite
 from histoscore.vocabulary import Ladder
 
 
@@ -61,38 +63,62 @@ def quadratic_weighted_kappa(
     None where there are no pairs, or where both gave one and the same rung throughout: no
     disagreement could have happened by chance, and kappa is 0 ÷ 0.
     """
-    counts = confusion(a, b, ladder)
-    rungs = np.arange(len(ladder))
-    weights = (rungs[:, None] - rungs[None, :]) ** 2
-    by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0))
-    disagreement = float((weights * by_chance).sum())
-    if disagreement == 0:
-        return None
-    return 1 - float((weights * counts).sum()) * len(a) / disagreement
+    return _of_pairs(confusions.weighted_kappa, a, b, ladder)
 
 
 def exact_agreement(a: Sequence[float], b: Sequence[float], ladder: Ladder) -> float | None:
     """Fraction of pairs on the same rung."""
-    return _fraction_within(0, a, b, ladder)
+    return _of_pairs(confusions.share_exact, a, b, ladder)
 
 
 def within_one_rung(a: Sequence[float], b: Sequence[float], ladder: Ladder) -> float | None:
     """Fraction of pairs at most one rung apart."""
-    return _fraction_within(1, a, b, ladder)
+    return _of_pairs(confusions.share_within_one, a, b, ladder)
 
 
 def mean_absolute_error(a: Sequence[float], b: Sequence[float], ladder: Ladder) -> float | None:
     """Mean distance in grades, so that 0 against 0.5 counts half of 1 against 2."""
-    grades = np.asarray(ladder.rungs)
-    distances = np.abs(grades[_rungs(a, ladder)] - grades[_rungs(b, ladder)])
-    return float(distances.mean()) if distances.size else None
+    return _of_pairs(confusions.mean_absolute, a, b, ladder)
 
 
-def _fraction_within(
-    rungs: int, a: Sequence[float], b: Sequence[float], ladder: Ladder
+def bias(a: Sequence[float], b: Sequence[float], ladder: Ladder) -> float | None:
+    """Mean of a − b in grades: above 0 the first grades higher."""
+    return _of_pairs(confusions.mean_signed, a, b, ladder)
+
+
+def intraclass_correlation(ratings: NDArray[np.float64]) -> float | None:
+    """ICC(2,1) of ratings (targets, raters): two-way random, absolute agreement, single rater.
+
+    Shrout & Fleiss 1979, Psychol Bull 86:420–428; ICC(A,1) of McGraw & Wong 1996, Psychol
+    Methods 1:30–46. None for fewer than two targets or raters, and where all ratings are equal.
+    """
+    n, k = ratings.shape
+    if n < 2 or k < 2:
+        return None
+    middle, of_targets, of_raters = ratings.mean(), ratings.mean(1), ratings.mean(0)
+    targets = k * ((of_targets - middle) ** 2).sum() / (n - 1)
+    raters = n * ((of_raters - middle) ** 2).sum() / (k - 1)
+    rest = ratings - of_targets[:, None] - of_raters + middle
+    error = (rest**2).sum() / ((n - 1) * (k - 1))
+    below = targets + (k - 1) * error + k * (raters - error) / n
+    return float((targets - error) / below) if below > 0 else None
+
+
+def lower_median(grades: Sequence[float]) -> float:
+    """The middle grade; of an even number the lower of the two middle ones, so always a rung.
+
+    Raises:
+        ValueError: no grades.
+    """
+    if not grades:
+        raise ValueError("no grades to take a median of")
+    return sorted(grades)[(len(grades) - 1) // 2]
+
+
+def _of_pairs(
+    statistic: confusions.Statistic, a: Sequence[float], b: Sequence[float], ladder: Ladder
 ) -> float | None:
-    apart = np.abs(_rungs(a, ladder) - _rungs(b, ladder))
-    return float((apart <= rungs).mean()) if apart.size else None
+    return finite(float(statistic(confusion(a, b, ladder), np.asarray(ladder.rungs, float))))
 
 
 def _rungs(grades: Sequence[float], ladder: Ladder) -> NDArray[np.intp]:

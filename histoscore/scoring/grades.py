@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from histoscore.config import QualitySettings
 from histoscore.errors import PredictionError
 from histoscore.records import CompartmentResult, Morphometry
+from histoscore.scoring.calibration import Calibration, grade_set, tempered
 from histoscore.vocabulary import Compartment, Ladder, Status
 
 _SUM_TOLERANCE = 1e-3
+_LEAST = 1e-12
+"""Of a probability, before its logarithm is taken."""
 _MEASURES = (
     "hyaline_area_um2",
     "calcified_area_um2",
@@ -61,11 +64,14 @@ def compartment_result(
     morphometry: Morphometry | None,
     ladder: Ladder,
     quality: QualitySettings,
+    calibration: Calibration | None = None,
 ) -> CompartmentResult:
     """One compartment as the tables show it.
 
-    Without cartilage that was found and measured, or without probabilities, the grade is withheld
-    (`needs_review`, with the reason); what was measured stays.
+    With a calibration, probabilities are tempered and the set of rungs that holds a scorer's grade
+    as often as was promised is given; without, its bounds stay empty. Without cartilage that was
+    found and measured, or without probabilities, the grade is withheld (`needs_review`, with the
+    reason); what was measured stays.
 
     Raises:
         PredictionError: there are probabilities, but not such as can be trusted.
@@ -76,16 +82,24 @@ def compartment_result(
         return CompartmentResult(
             compartment=compartment, status=Status.REVIEW, reason=reason, **measures
         )
-    grade = most_probable(probabilities, ladder)
+    checked = checked_probabilities(probabilities, ladder)
+    if calibration is not None:
+        checked = tempered(np.log(np.maximum(checked, _LEAST))[None], calibration.temperature)[0]
+    grade = most_probable(tuple(checked), ladder)
+    low, high = grade_set(checked, calibration.threshold) if calibration else (None, None)
     implied = _implied_grade(measures["lesion_extent"], ladder)
     flags = _flags(grade, implied, measures, ladder, quality)
+    if low is not None and high is not None and high - low + 1 > quality.max_set_rungs:
+        flags += ("wide_set",)
     return CompartmentResult(
         compartment=compartment,
         status=Status.WARNED if flags else Status.SCORED,
         flags=flags,
         grade=grade,
-        expected_grade=expected_grade(probabilities, ladder),
-        probabilities=tuple(map(float, probabilities)),
+        expected_grade=expected_grade(tuple(checked), ladder),
+        probabilities=tuple(map(float, checked)),
+        grade_low=None if low is None else ladder.rungs[low],
+        grade_high=None if high is None else ladder.rungs[high],
         implied_grade=implied,
         **measures,
     )

@@ -96,30 +96,33 @@ def _parse_grade(line: SheetRow, ladder: Ladder) -> ScorerGrade:
     return ScorerGrade(
         row=line.number,
         slide=line.cells["slide"],
-        section=_section(cells["section"]),
-        compartment=_compartment(cells["compartment"]),
+        section=read_section(cells["section"]),
+        compartment=read_compartment(cells["compartment"]),
         scorer=cells["scorer"],
-        grade=_rung(cells["grade"], ladder),
+        grade=read_rung(cells["grade"], ladder),
         animal=cells.get("animal") or None,
         side=read_side(cells.get("side", "")),
         read=cells.get("read") or None,
     )
 
 
-def _section(text: str) -> int:
+def read_section(text: str) -> int:
+    """A section's number, from 1. Raises ValueError."""
     if not (text.isascii() and text.isdigit() and int(text)):
         raise ValueError(f"section {text!r} must be a number from 1")
     return int(text)
 
 
-def _compartment(text: str) -> Compartment:
+def read_compartment(text: str) -> Compartment:
+    """A compartment, in capitals or not. Raises ValueError."""
     try:
         return Compartment(text.upper())
     except ValueError:
         raise ValueError(f"compartment {text!r} must be one of {', '.join(Compartment)}") from None
 
 
-def _rung(text: str, ladder: Ladder) -> float | None:
+def read_rung(text: str, ladder: Ladder) -> float | None:
+    """A rung of the ladder; blank is None. Raises ValueError."""
     if not text:
         return None
     return ladder.rungs[ladder.index(read_number(text))]

@@ -21,7 +21,7 @@ import numpy as np
 
 from histoscore.geometry import Mpp, Placement, Points
 from histoscore.records import LabelMap, SegmentationMap
-from histoscore.vocabulary import Compartment, Tissue
+from histoscore.vocabulary import Compartment, Tissue, Zone
 
 SLIDE_MPP = 0.613
 CORNER = (311.0, -42.5)
@@ -33,6 +33,7 @@ RADIUS_UM, HALF_ANGLE = 500.0, np.deg2rad(50)
 HALF_PLATEAU_UM = 400.0
 _MIDDLE_UM = 560.0
 _LAYERS = (Tissue.HYALINE, Tissue.CALCIFIED)
+_ZONE_OF_CODE = np.array([Zone.NONE, *(Zone.of(c) for c in Compartment)], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,16 @@ class DrawnKnee:
     zones: np.ndarray
     pose: Pose
 
+    @property
+    def bones(self) -> np.ndarray:
+        """`Zone` of every pixel: what a network can tell of `zones`."""
+        return np.asarray(_ZONE_OF_CODE[self.zones])
+
     def probabilities(self, certainty: float = 0.8) -> SegmentationMap:
         """What a segmentation network would say of it."""
         return SegmentationMap(
             _spread(self.tissue, len(Tissue), certainty),
-            _spread(self.zones, 1 + len(Compartment), certainty),
+            _spread(self.bones, len(Zone), certainty),
             self.pose.placement,
         )
 

@@ -7,9 +7,9 @@ import torch
 from helpers.drawn_knee import DrawnKnee
 from torch import Tensor, nn
 
-from histoscore.models.bundle import NetworkName, NetworkSpec
 from histoscore.models.networks import N_TISSUES, N_ZONES
 from histoscore.models.predict import CONTEXT_CHANNELS, Network
+from histoscore.models.specs import GraderSpec, NetworkName, SegmentationSpec
 from histoscore.vocabulary import Tissue
 
 _SHARPNESS = 120.0
@@ -97,22 +97,23 @@ def palette() -> np.ndarray:
         Tissue.MENISCUS: (150, 110, 40),
         Tissue.SOFT: (190, 200, 216),
     }
-    shades = np.array([(0, 0, 0), (-14, 14, 0), (14, 14, 0), (-14, -14, 0), (14, -14, 0)])
+    shades = np.array([(0, 0, 0), (-14, 14, 0), (14, -14, 0)])
     colours = np.array([warm[tissue] for tissue in Tissue])[:, None] + shades[None]
-    colours[Tissue.BACKGROUND, 1:] = (0, 0, 0)  # no compartment is background
+    colours[Tissue.BACKGROUND, 1:] = (0, 0, 0)  # no bone is background
     return np.clip(colours, 0, 255).astype(np.uint8)
 
 
 def painted(drawing: DrawnKnee) -> np.ndarray:
     """The drawing as a picture (rows, columns, 3) that `ByColour` can read."""
-    return palette()[drawing.tissue, drawing.zones]
+    return palette()[drawing.tissue, drawing.bones]
 
 
-def network(
-    module: nn.Module, mpp: float, tile_px: int, context: int = 0, kind: str = "segmentation"
-) -> Network:
-    spec = NetworkSpec(kind=kind, context=context, mpp=mpp, tile_px=tile_px)
-    return Network(spec, module)
+def network(module: nn.Module, mpp: float, tile_px: int, context: int = 0) -> Network:
+    return Network(SegmentationSpec(context=context, mpp=mpp, tile_px=tile_px), module)
+
+
+def grader(module: nn.Module, mpp: float, tile_px: int) -> Network:
+    return Network(GraderSpec(mpp=mpp, tile_px=tile_px), module)
 
 
 def reading_networks(coarse_mpp: float = 3.2, fine_mpp: float = 1.5) -> dict[NetworkName, Network]:
@@ -120,5 +121,5 @@ def reading_networks(coarse_mpp: float = 3.2, fine_mpp: float = 1.5) -> dict[Net
     return {
         "coarse": network(ByColour(palette()), coarse_mpp, 192),
         "fine": network(ByColour(palette()), fine_mpp, 256, CONTEXT_CHANNELS),
-        "grader": network(ByExtent(), 1.0, 1152, kind="grader"),
+        "grader": grader(ByExtent(), 1.0, 1152),
     }

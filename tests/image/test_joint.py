@@ -11,14 +11,16 @@ from helpers.drawn_knee import DrawnKnee, Pose, knee
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from histoscore.image.joint import locate_joint
-from histoscore.records import Joint, MedialSide
-from histoscore.vocabulary import Compartment, Tissue
+from histoscore.image.joint import CLEAR_VOTE, locate_joint
+from histoscore.records import Joint, MedialSide, SegmentationMap
+from histoscore.vocabulary import Compartment, Tissue, Zone
 
 COARSE = Pose(2300, 2500, mpp=3.1)
 UPSIDE_DOWN = replace(COARSE, angle=180)
 MIRRORED = replace(COARSE, mirrored=True)
 OBLIQUE = replace(COARSE, angle=71, mirrored=True)
+FLAT = (1 / 3, 1 / 3, 1 / 3)
+"""Zones that tell nothing."""
 
 mounted = pytest.mark.parametrize("pose", [COARSE, UPSIDE_DOWN, MIRRORED, OBLIQUE], ids=str)
 
@@ -120,11 +122,91 @@ def test_plateaus_that_look_alike_contradict_nobody() -> None:
         assert joint.found == tuple(Compartment)
 
 
-@given(angle=st.floats(0, 360), mirrored=st.booleans())
+def saying(drawing: DrawnKnee, none: float, femur: float, tibia: float) -> SegmentationMap:
+    """The drawing's tissue under zones that are the same everywhere."""
+    seen = drawing.probabilities()
+    zones = np.empty_like(seen.zones)
+    zones[Zone.NONE], zones[Zone.FEMUR], zones[Zone.TIBIA] = none, femur, tibia
+    return replace(seen, zones=zones)
+
+
+def leaning(drawing: DrawnKnee, lean: float) -> SegmentationMap:
+    """Zones that hold the true femur for the femur by `lean` (−1: for the tibia, for sure)."""
+    seen = drawing.probabilities()
+    toward = np.where(drawing.bones == Zone.FEMUR, lean, -lean) * (drawing.bones != Zone.NONE)
+    none = np.where(drawing.bones == Zone.NONE, 0.8, 0.2)
+    bones = [(1 - none) / 2 * (1 + toward), (1 - none) / 2 * (1 - toward)]
+    return replace(seen, zones=np.stack([none, *bones]).astype(np.float32))
+
+
+class TestWhichBoneIsWhich:
+    """The network's word on the zones where it is sure, else the condyles' roundness."""
+
+    @pytest.mark.parametrize("pose", [COARSE, OBLIQUE], ids=str)
+    @pytest.mark.parametrize(
+        ("lean", "sign"),
+        [(1, 1), (1.3 * CLEAR_VOTE, 1), (-0.7 * CLEAR_VOTE, 1), (-1.3 * CLEAR_VOTE, -1), (-1, -1)],
+    )
+    def test_a_clear_word_counts_before_the_shape(self, pose: Pose, lean: float, sign: int) -> None:
+        joint = locate_joint(leaning(drawn(pose), lean), None)
+        assert joint is not None
+        assert sign * np.dot(joint.up, pose.up) > np.cos(np.deg2rad(8))
+
+    def test_zones_that_are_swapped_swap_the_compartments_of_femur_and_tibia(self) -> None:
+        drawing = drawn(COARSE)
+        told = locate_joint(leaning(drawing, -1), "left")
+        seen = locate_joint(leaning(drawing, 1), "right")  # turned over, left is right
+        assert told is not None
+        assert seen is not None
+        partner = {
+            Compartment.MFC: Compartment.MTP,
+            Compartment.MTP: Compartment.MFC,
+            Compartment.LFC: Compartment.LTP,
+            Compartment.LTP: Compartment.LFC,
+        }
+        for compartment in Compartment:
+            there = seen.compartments == compartment.code
+            assert (told.compartments[there] == partner[compartment].code).mean() > 0.98
+
+    @pytest.mark.parametrize(
+        ("pose", "zones"),
+        [
+            (COARSE, FLAT),
+            (UPSIDE_DOWN, FLAT),
+            (MIRRORED, FLAT),
+            (OBLIQUE, FLAT),
+            (COARSE, (0.2, 0.7, 0.1)),
+            (OBLIQUE, (0.2, 0.1, 0.7)),
+        ],
+        ids=str,
+    )
+    def test_zones_that_tell_nothing_leave_it_to_the_shape(
+        self, pose: Pose, zones: tuple[float, float, float]
+    ) -> None:
+        joint = locate_joint(saying(drawn(pose), *zones), None)
+        assert joint is not None
+        assert joint.found == tuple(Compartment)
+        assert np.dot(joint.up, pose.up) > np.cos(np.deg2rad(8))
+        assert joint.medial_side == ("right" if pose.mirrored else "left")
+        for compartment in Compartment:
+            mine = cartilage_of(drawn(pose), compartment)
+            assert (joint.compartments[mine] == compartment.code).mean() > 0.98
+
+    def test_without_zones_cartilage_deep_in_bone_is_left_out_all_the_same(self) -> None:
+        """A growth plate has no partner that faces it."""
+        joint = locate_joint(saying(drawn(COARSE), *FLAT), None)
+        assert joint is not None
+        assert not joint.articular[COARSE.grid()[1] < -700].any()
+
+
+@given(angle=st.floats(0, 360), mirrored=st.booleans(), told=st.booleans())
 @settings(max_examples=8)
-def test_any_mounting_is_understood(angle: float, mirrored: bool) -> None:
+def test_any_mounting_is_understood(angle: float, mirrored: bool, told: bool) -> None:
     pose = replace(COARSE, angle=angle, mirrored=mirrored)
-    joint = located(drawn(pose))
+    drawing = drawn(pose)
+    seen = drawing.probabilities() if told else saying(drawing, *FLAT)
+    joint = locate_joint(seen, None)
+    assert joint is not None
     assert joint.found == tuple(Compartment)
     assert joint.medial_side == ("right" if mirrored else "left")
     assert np.dot(joint.up, pose.up) > np.cos(np.deg2rad(10))

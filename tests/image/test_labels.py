@@ -9,7 +9,7 @@ import pytest
 from helpers.drawn_knee import DrawnKnee, Pose, hyaline_area, knee
 
 from histoscore.image.joint import locate_joint
-from histoscore.image.labels import label_map, wanted_around
+from histoscore.image.labels import label_map, tissue_only, wanted_around, wanted_cartilage
 from histoscore.records import Joint, LabelMap
 from histoscore.vocabulary import Compartment, Tissue
 
@@ -41,6 +41,36 @@ def test_the_fine_pass_looks_at_articular_cartilage_and_around_it(joint: Joint) 
     assert np.abs(y[wanted]).max() < 600, "never at the growth plate"
     share = wanted.sum() / joint.articular.sum()
     assert 2 < share < 6
+
+
+def test_without_a_joint_the_fine_pass_looks_at_all_cartilage_and_around_it() -> None:
+    coarse = knee(COARSE)
+    wanted = wanted_cartilage(coarse.probabilities(), 80)
+    cartilage = np.isin(coarse.tissue, (Tissue.HYALINE, Tissue.CALCIFIED))
+    assert wanted[cartilage].all()
+    y = COARSE.grid()[1]
+    assert wanted[cartilage & (y < -700)].all(), "at the growth plate too: nobody knows better"
+    far = (y > -700) & (y < -640)
+    assert not wanted[far].any()
+    assert wanted_cartilage(coarse.probabilities(), 30).sum() < wanted.sum()
+
+
+@pytest.mark.parametrize("tissue", [Tissue.BONE, Tissue.GROWTH_PLATE, Tissue.MENISCUS])
+def test_without_cartilage_nothing_is_looked_at(tissue: Tissue) -> None:
+    coarse = knee(COARSE)
+    coarse.tissue[np.isin(coarse.tissue, (Tissue.HYALINE, Tissue.CALCIFIED))] = tissue
+    assert not wanted_cartilage(coarse.probabilities(), 80).any()
+
+
+def test_without_a_joint_tissue_is_told_and_no_compartment(drawing: DrawnKnee) -> None:
+    labels = tissue_only(drawing.probabilities())
+    assert np.array_equal(labels.tissue, drawing.tissue)
+    assert labels.placement == FINE.placement
+    assert labels.compartments.shape == labels.tissue.shape
+    assert not labels.compartments.any()
+    for array in (labels.tissue, labels.compartments):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0] = 1
 
 
 def test_tissue_is_the_most_probable_class(labels: LabelMap, drawing: DrawnKnee) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from histoscore.image.stain import stain_readouts, white_point
 from histoscore.models.appearance import READOUTS, appearance_limits
-from histoscore.phantom.scenes import StoredScene
+from histoscore.models.examples import Example, ExampleFacts
 from histoscore.vocabulary import Tissue
 
 
-def stained(safranin: int, green: int, seed: int) -> StoredScene:
+def stained(safranin: int, green: int, seed: int, mpp: float = 1.0) -> Example:
     """Cartilage of Safranin in bone of Fast Green, glass around."""
     pixels = np.zeros((520, 760, 5), np.uint8)
     rng = np.random.default_rng(seed)
@@ -20,7 +20,17 @@ def stained(safranin: int, green: int, seed: int) -> StoredScene:
     pixels[200:260, 80:680, 0] = safranin + rng.integers(-8, 9, (60, 600))
     pixels[200:260, 80:680, 1] = 0
     pixels[200:260, 80:680, 3] = Tissue.HYALINE
-    return StoredScene(pixels, {}, 1.0)
+    facts = ExampleFacts(colours="dyes", mpp=mpp, animal="m1", slide=f"s{seed}")
+    return Example(f"e{seed}", facts, pixels)
+
+
+def scanned(colour: tuple[int, int, int]) -> Example:
+    """A slide's own picture: tissue of one colour on clear glass."""
+    pixels = np.zeros((520, 760, 5), np.uint8)
+    pixels[..., :3] = 244
+    pixels[60:460, 80:680, :3] = colour
+    pixels[60:460, 80:680, 3] = Tissue.BONE
+    return Example("e1", ExampleFacts(colours="rgb", mpp=1.0, animal="m1", slide="s1"), pixels)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +52,7 @@ def test_each_read_out_has_a_range_within_the_scale(limits: dict[str, tuple[floa
         assert 0 <= low < high <= 1
 
 
-def test_the_same_scenes_give_the_same_limits(limits: dict[str, tuple[float, float]]) -> None:
+def test_the_same_examples_give_the_same_limits(limits: dict[str, tuple[float, float]]) -> None:
     assert appearance_limits([stained(90, 60, n) for n in range(6)]) == limits
 
 
@@ -56,3 +66,19 @@ def test_eosin_and_haematoxylin_lie_outside(limits: dict[str, tuple[float, float
     for colour in ((225, 130, 170), (110, 70, 150)):
         seen = readouts(colour)
         assert any(not low <= seen[name] <= high for name, (low, high) in limits.items())
+
+
+def test_examples_of_any_scale_are_looked_at() -> None:
+    """Coarser than the overview, too."""
+    for mpp in (0.5, 3.0, 9.0):
+        (found,) = appearance_limits([stained(90, 60, 1, mpp)]).values()
+        assert 0 <= found[0] < found[1] <= 1
+
+
+def test_a_laboratorys_own_colours_lie_within_its_limits() -> None:
+    """A model trained on pink slides knows pink."""
+    green = appearance_limits([scanned((92, 172, 150))])["pink_purple_share"]
+    pink = appearance_limits([scanned((225, 130, 170))])["pink_purple_share"]
+    seen = readouts((225, 130, 170))["pink_purple_share"]
+    assert pink[0] <= seen <= pink[1]
+    assert green[1] < seen

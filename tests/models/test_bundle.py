@@ -14,21 +14,24 @@ import torch
 
 from histoscore.errors import ModelError
 from histoscore.models import bundle as bundles
-from histoscore.models.bundle import NetworkSpec, find_bundle, list_bundles
-from histoscore.models.card import write_bundle
+from histoscore.models.bundle import find_bundle, list_bundles
+from histoscore.models.card import TrainingFacts, write_bundle
 from histoscore.models.networks import build_network
 from histoscore.models.predict import Network
+from histoscore.models.specs import GraderSpec, NetworkName, NetworkSpec, SegmentationSpec
+from histoscore.scoring.calibration import Calibration
+from histoscore.vocabulary import OARSI_MOUSE
 
-SPECS = {
-    "coarse": NetworkSpec(kind="segmentation", depth=3, mpp=3.0, tile_px=64),
-    "fine": NetworkSpec(kind="segmentation", depth=3, context=3, mpp=1.2, tile_px=64),
-    "grader": NetworkSpec(kind="grader", depth=3, mpp=1.2, tile_px=160),
+SPECS: dict[NetworkName, NetworkSpec] = {
+    "coarse": SegmentationSpec(depth=3, mpp=3.0, tile_px=64),
+    "fine": SegmentationSpec(depth=3, context=3, mpp=1.2, tile_px=64),
+    "grader": GraderSpec(depth=3, mpp=1.2, tile_px=160),
 }
-TRAINING = {"data": "phantoms drawn by histoscore, no tissue", "scenes": 2}
+TRAINING = TrainingFacts("phantoms drawn by histoscore, no tissue", 2, 2, 0, 2, 2, 0, 0, "", {})
 
 
 @pytest.fixture(scope="module")
-def networks() -> dict[str, Network]:
+def networks() -> dict[NetworkName, Network]:
     torch.manual_seed(11)
     return {name: Network(spec, build_network(spec)) for name, spec in SPECS.items()}
 
@@ -37,7 +40,7 @@ def networks() -> dict[str, Network]:
 def folder(tmp_path: Path, networks: dict[str, Any]) -> Path:
     (tmp_path / "tiny").mkdir()
     limits = {"pink_purple_share": (0.0, 0.7)}
-    return write_bundle(tmp_path / "tiny", "tiny", networks, "oarsi_mouse_2010", limits, TRAINING)
+    return write_bundle(tmp_path / "tiny", "tiny", networks, OARSI_MOUSE, limits, None, TRAINING)
 
 
 def changed_card(folder: Path, change: Any) -> None:
@@ -81,7 +84,7 @@ def test_a_name_cannot_leave_the_packages_folder(
 
 @pytest.mark.parametrize("network", ["coarse", "fine", "grader"])
 def test_networks_load_as_they_were_stored(
-    folder: Path, networks: dict[str, Network], network: Any
+    folder: Path, networks: dict[NetworkName, Network], network: NetworkName
 ) -> None:
     stored = find_bundle(str(folder)).load(network).state_dict()
     for name, tensor in networks[network].module.state_dict().items():
@@ -120,6 +123,10 @@ class TestRefusals:
             (lambda card: card["networks"]["fine"].update(sha256="none"), "sha256"),
             (lambda card: card["networks"]["fine"]["spec"].update(mpp=0), "mpp"),
             (lambda card: card["networks"]["fine"]["spec"].update(tile_px=100), "tile_px"),
+            (lambda card: card["networks"]["fine"]["spec"].update(kind="poet"), "spec"),
+            (lambda card: card["networks"]["fine"]["spec"].update(pooling=["max"]), "pooling"),
+            (lambda card: card["networks"]["grader"]["spec"].update(decoder="fpn"), "decoder"),
+            (lambda card: card.update(calibration={"temperature": 0}), "calibration"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
@@ -149,6 +156,31 @@ class TestRefusals:
             find_bundle(str(tmp_path))
 
 
+class TestCalibration:
+    """What makes the grader's probabilities ones that may be believed."""
+
+    def test_a_bundle_without_one_has_none(self, folder: Path) -> None:
+        assert find_bundle(str(folder)).calibration is None
+
+    @pytest.mark.parametrize("threshold", [0.0, 0.62, float("inf")])
+    def test_it_comes_back_as_it_was_fitted(
+        self, tmp_path: Path, networks: dict[NetworkName, Network], threshold: float
+    ) -> None:
+        fitted = Calibration(1.37, threshold, 0.9, 12, 41)
+        write_bundle(tmp_path, "tiny", networks, OARSI_MOUSE, {}, fitted, TRAINING)
+        assert find_bundle(str(tmp_path)).calibration == fitted
+
+    def test_another_calibration_is_another_model(
+        self, tmp_path: Path, networks: dict[NetworkName, Network]
+    ) -> None:
+        hashes = set()
+        for threshold in (0.5, 0.6):
+            fitted = Calibration(1.0, threshold, 0.9, 12, 41)
+            write_bundle(tmp_path, "tiny", networks, OARSI_MOUSE, {}, fitted, TRAINING)
+            hashes.add(find_bundle(str(tmp_path)).weights_hash)
+        assert len(hashes) == 2
+
+
 class TestBanner:
     """A model that is not validated on real tissue says so wherever its numbers appear."""
 
@@ -163,7 +195,7 @@ class TestBanner:
         assert find_bundle(str(folder)).banner is None
 
     def test_the_card_for_people_says_it_first(self, folder: Path) -> None:
-        card = find_bundle(str(folder)).card
+        card = " ".join(find_bundle(str(folder)).card.split())
         assert card.index("demonstration model") < card.index("| network |")
         assert "not validated on real tissue" in card
         assert "0, 0.5, 1, 2, 3, 4, 5, 6" in card

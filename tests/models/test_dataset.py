@@ -5,39 +5,47 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from histoscore.models.augment import random_colour
-from histoscore.models.dataset import Batch, TileSource, halved, to_tensor
-from histoscore.phantom.scenes import DYE_STEP, StoredScene
-from histoscore.vocabulary import Compartment, Tissue
+from histoscore.models import dataset
+from histoscore.models.dataset import Batch, TileSource, coloured, halved, to_tensor
+from histoscore.models.examples import Colours, Example, ExampleFacts
+from histoscore.phantom.staining import DYE_STEP
+from histoscore.vocabulary import IGNORE, Tissue, Zone
 
 ROWS, COLUMNS, MPP = 420, 610, 1.0
 MARK = (slice(60, 190), slice(330, 560))
-"""A black block off the middle: hyaline cartilage of LFC; all else is clear glass."""
+"""A black block off the middle: hyaline cartilage of the femur; all else is clear glass."""
 
 
-def marked_scene(mpp: float = MPP) -> StoredScene:
+def example(pixels: np.ndarray, mpp: float = MPP, colours: Colours = "dyes") -> Example:
+    return Example("e1", ExampleFacts(colours=colours, mpp=mpp, animal="m1", slide="s1"), pixels)
+
+
+def marked(colours: Colours = "dyes") -> Example:
     pixels = np.zeros((ROWS, COLUMNS, 5), np.uint8)
-    pixels[*MARK, :3] = 250
+    pixels[..., :3] = 0 if colours == "dyes" else 236
+    pixels[*MARK, :3] = 250 if colours == "dyes" else 4
     pixels[*MARK, 3] = Tissue.HYALINE
-    pixels[*MARK, 4] = Compartment.LFC.code
-    return StoredScene(pixels, dict.fromkeys(Compartment, 0.0), mpp)
+    pixels[*MARK, 4] = Zone.FEMUR
+    return example(pixels, colours=colours)
 
 
-def source(seed: int = 5, priors: bool = False, mpp: float = 2.0, **changes: object) -> TileSource:
-    scene = marked_scene()
+def source(priors: bool = False, mpp: float = 2.0, **changes: object) -> TileSource:
     prior = np.zeros((ROWS // 4, COLUMNS // 4, 3), np.uint8)
     prior[15:47, 83:140] = (255, 0, 128)
     settings = {
-        "scenes": [scene],
+        "examples": [marked()],
         "priors": [prior] if priors else [],
         "mpp": mpp,
         "side_px": 96,
         "focus": 0.8,
-        "batch": 3,
-        "seed": seed,
+        "batch_size": 3,
+        "seed": 5,
     }
-    return TileSource(**(settings | changes))
+    return TileSource(**(settings | changes)).prepared()  # type: ignore[arg-type]
 
 
 def equal(one: Batch, other: Batch) -> bool:
@@ -48,7 +56,7 @@ def equal(one: Batch, other: Batch) -> bool:
 
 
 def test_a_batch_is_what_the_networks_take() -> None:
-    batch = next(source(priors=True).batches(1))
+    batch = source(priors=True).batch(0)
     assert batch.images.shape == (3, 6, 96, 96)
     assert batch.images.dtype == torch.float32
     assert batch.tissue.shape == batch.zones.shape == (3, 96, 96)
@@ -58,58 +66,81 @@ def test_a_batch_is_what_the_networks_take() -> None:
 
 
 def test_a_batch_depends_on_seed_and_number_only() -> None:
-    first = list(source().batches(4))
-    assert all(equal(a, b) for a, b in zip(first, source().batches(4), strict=True))
-    assert equal(next(source().batches(4, start=3)), first[3])
-    assert not equal(next(source(seed=6).batches(1)), first[0])
+    """Whichever were made before: a killed training goes on as if nothing had happened."""
+    tiles = source()
+    first = [tiles.batch(number) for number in range(3)]
+    assert all(equal(source().batch(number), first[number]) for number in (2, 0, 1))
+    assert not equal(source(seed=6).batch(0), first[0])
     assert not equal(first[0], first[1])
 
 
-def test_there_are_as_many_batches_as_steps() -> None:
-    assert len(list(source().batches(5))) == 5
-    assert len(list(source().batches(5, start=2))) == 3
+def several() -> list[Example]:
+    """Three examples of one tissue each."""
+    kinds = (Tissue.BONE, Tissue.MARROW, Tissue.SOFT)
+    return [example(np.full((64, 96, 5), kind, np.uint8)) for kind in kinds]
+
+
+def test_every_example_is_drawn_from() -> None:
+    tiles = source(examples=several(), mpp=1.0, side_px=32, batch_size=24).batch(0)
+    assert {Tissue.BONE, Tissue.MARROW, Tissue.SOFT} <= set(np.unique(tiles.tissue))
+
+
+def test_as_many_tiles_as_wanted_are_centred_on_articular_cartilage() -> None:
+    """The growth plate's cartilage is none; where the bone is not known it may be."""
+    pixels = np.zeros((ROWS, COLUMNS, 5), np.uint8)
+    pixels[:40, :, 3] = Tissue.HYALINE  # of a growth plate: no zone
+    pixels[200:240, 100:200, 3] = Tissue.CALCIFIED
+    pixels[200:240, 100:200, 4] = Zone.TIBIA
+    pixels[300:340, 400:500, 3] = Tissue.HYALINE
+    pixels[300:340, 400:500, 4] = IGNORE
+    found = source(examples=[example(pixels)], focus=1.0).anchors[0]
+    assert {(200 <= y < 240, 300 <= y < 340) for y, _ in found} == {(True, False), (False, True)}
+    for y, x in found:
+        assert pixels[y, x, 4] > 0
 
 
 @pytest.mark.parametrize("mpp", [1.3, 2.6])
-def test_labels_follow_the_image(mpp: float) -> None:
-    """Whatever the rotation, handedness, zoom and colour: the black block is the cartilage."""
+@pytest.mark.parametrize("colours", ["dyes", "rgb"])
+def test_labels_follow_the_image(mpp: float, colours: Colours) -> None:
+    """Whatever the rotation, handedness, zoom, colour and edge: the black block is the
+    cartilage."""
     seen = 0
-    for batch in source(mpp=mpp).batches(8):
+    tiles = source(mpp=mpp, examples=[marked(colours)])
+    for batch in map(tiles.batch, range(8)):
         dark = batch.images[:, :3].mean(1) < 0
         labelled = batch.tissue == Tissue.HYALINE
         seen += int(labelled.sum())
         both, either = (dark & labelled).sum(), (dark | labelled).sum()
         assert both > 0.9 * either
-        assert torch.equal(labelled, batch.zones == Compartment.LFC.code)
+        assert torch.equal(labelled, batch.zones == Zone.FEMUR)
     assert seen > 8 * 3 * 96 * 96 * 0.1
 
 
 def test_what_the_coarse_network_saw_follows_too_or_is_hidden() -> None:
-    hidden = 0
-    for batch in source(priors=True).batches(10):
+    hidden, both, either = 0, 0, 0
+    for batch in map(source(priors=True).batch, range(10)):
         for context, labels in zip(batch.images[:, 3:], batch.tissue, strict=True):
             labelled = labels == Tissue.HYALINE
             if not context.any():
                 hidden += int(labelled.any())
                 continue
             told = context[0] > 0.5
-            assert (told & labelled).sum() > 0.85 * (told | labelled).sum()
+            both += int((told & labelled).sum())
+            either += int((told | labelled).sum())
             assert context[1].max() == 0
+    assert both > 0.9 * either > 0
     assert 0 < hidden < 10, "about every tenth"
 
 
 def test_tiles_are_mirrored_as_often_as_not() -> None:
-    """A block with one corner missing shows its handedness."""
-    scene = marked_scene()
-    pixels = scene.pixels.copy()
+    """A block of four tissues shows its handedness."""
+    pixels = marked().pixels.copy()
     pixels[60:125, 330:560, 3] = Tissue.CALCIFIED  # the half toward the upper edge
     pixels[60:190, 330:445, 3] = np.where(
         pixels[60:190, 330:445, 3] == Tissue.HYALINE, Tissue.BONE, Tissue.GROWTH_PLATE
     )
     turned = []
-    for batch in source(
-        scenes=[StoredScene(pixels, scene.grades, MPP)], mpp=3.2, focus=1.0
-    ).batches(10):
+    for batch in map(source(examples=[example(pixels)], mpp=3.2, focus=1.0).batch, range(10)):
         for labels in batch.tissue.numpy():
             quarters = [Tissue.GROWTH_PLATE, Tissue.CALCIFIED, Tissue.HYALINE, Tissue.BONE]
             if all((labels == q).sum() > 150 for q in quarters):
@@ -134,60 +165,113 @@ def test_images_keep_rows_and_columns_apart() -> None:
     assert tensor[0, 1, 3, 50] == 1
 
 
+class TestBeyondThePicture:
+    """What a tile shows where the example ends: white, and no tissue, as readers fill it."""
+
+    @pytest.mark.parametrize("colours", ["dyes", "rgb"])
+    def test_it_is_white_and_background(self, colours: Colours) -> None:
+        pixels = np.full((60, 90, 5), 120, np.uint8)
+        pixels[..., 3], pixels[..., 4] = Tissue.SOFT, Zone.TIBIA
+        tiles = source(examples=[example(pixels, colours=colours)], mpp=1.0, focus=0.0)
+        beyond = 0
+        for batch in map(tiles.batch, range(4)):
+            outside = batch.tissue != Tissue.SOFT
+            beyond += int(outside.sum())
+            assert (batch.tissue[outside] == Tissue.BACKGROUND).all()
+            assert (batch.zones[outside] == Zone.NONE).all()
+            assert (batch.zones[~outside] == Zone.TIBIA).all()
+            assert (batch.images.permute(0, 2, 3, 1)[outside] == 1).all()
+        assert beyond > 5000
+
+    def test_the_coarse_network_saw_nothing_there(self) -> None:
+        pixels = np.full((60, 90, 5), 120, np.uint8)
+        pixels[..., 3] = Tissue.SOFT
+        told = np.full((15, 23, 3), 200, np.uint8)
+        tiles = source(examples=[example(pixels)], mpp=1.0, focus=0.0).batch(0)
+        assert tiles.images.shape[1] == 3
+        tiles = TileSource([example(pixels)], [told], 1.0, 96, 0.0, 12, 5).prepared().batch(0)
+        outside = tiles.tissue != Tissue.SOFT
+        context = tiles.images[:, 3:].permute(0, 2, 3, 1)
+        assert outside.any()
+        assert (context[outside] == 0).all()
+        assert context[~outside].max() > 0.7
+
+    def test_a_real_picture_has_no_dark_rim(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """White glass to the very edge: nothing dark may come in from beyond."""
+        monkeypatch.setattr(dataset, "random_stain", lambda picture, rng: picture)
+        pixels = np.full((60, 90, 5), 255, np.uint8)
+        pixels[..., 3:] = 0
+        tiles = source(examples=[example(pixels, colours="rgb")], mpp=1.0, focus=0.0)
+        assert all(tiles.batch(number).images.min() == 1 for number in range(6))
+
+    def test_pictures_end_now_and_then_in_the_middle_of_a_tile(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pixels = np.full((600, 900, 5), 120, np.uint8)
+        pixels[..., 3], pixels[..., 4] = Tissue.HYALINE, Zone.NONE
+        pixels[200:400, 300:600, 4] = Zone.FEMUR  # all tiles well inside
+        ends = {}
+        for share in (0.0, 1.0):
+            monkeypatch.setattr(dataset, "_CROPPED", share)
+            tiles = source(examples=[example(pixels)], mpp=1.0, focus=1.0, batch_size=12)
+            gone = tiles.batch(0).tissue == Tissue.BACKGROUND
+            ends[share] = [float(g.float().mean()) for g in gone]
+        assert ends[0.0] == [0.0] * 12
+        assert sum(0.05 < gone < 0.95 for gone in ends[1.0]) >= 6, "a part is cut away"
+
+
+def test_an_examples_own_colours_are_varied_and_dyes_are_painted() -> None:
+    pixels = np.full((30, 40, 3), 100, np.uint8)
+    stained, scanned = (
+        coloured(pixels, example(pixels, colours=colours), np.random.default_rng(2))
+        for colours in ("dyes", "rgb")
+    )
+    assert stained.shape == scanned.shape == pixels.shape
+    assert not np.array_equal(stained, scanned)
+
+
 class TestHalved:
-    """A scene at twice the µm per pixel."""
+    """An example at twice the µm per pixel."""
 
     def test_light_is_averaged_and_not_density(self) -> None:
         pixels = np.zeros((6, 8, 5), np.uint8)
         pixels[:, ::2, 2] = 200  # every other column lets 1 % of the light through
-        level = halved(StoredScene(pixels, {}, 1.0)).pixels[..., 2]
+        level = halved(example(pixels)).pixels[..., 2]
         expected = -np.log10((1 + 0.01) / 2) / DYE_STEP
         assert level == pytest.approx(expected, abs=1)
         assert expected < 40, "the mean density would be 100"
 
     def test_what_is_even_stays(self) -> None:
         pixels = np.full((6, 8, 5), 37, np.uint8)
-        half = halved(StoredScene(pixels, {}, 1.0))
+        half = halved(example(pixels))
         assert (half.pixels == 37).all()
 
     def test_size_and_scale(self) -> None:
-        scene = StoredScene(np.zeros((7, 11, 5), np.uint8), {}, 0.9)
-        half = halved(scene)
+        whole = example(np.zeros((7, 11, 5), np.uint8), mpp=0.9)
+        half = halved(whole)
         assert half.pixels.shape == (3, 5, 5)
-        assert half.mpp == 1.8
+        assert half.facts == whole.facts.model_copy(update={"mpp": 1.8})
+        assert half.name == whole.name
+
+    def test_a_pictures_own_colours_are_averaged(self) -> None:
+        pixels = np.zeros((6, 8, 5), np.uint8)
+        pixels[:, ::2, :3] = 200
+        assert (halved(example(pixels, colours="rgb")).pixels[..., :3] == 100).all()
+
+    @given(labels=arrays(np.uint8, (6, 8), elements=st.sampled_from([0, 1, 2, 7, IGNORE])))
+    def test_of_four_labels_the_most_frequent_stays(self, labels: np.ndarray) -> None:
+        pixels = np.zeros((6, 8, 5), np.uint8)
+        pixels[..., 3] = labels
+        half = halved(example(pixels)).pixels[..., 3]
+        for row in range(3):
+            for column in range(4):
+                four = labels[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].ravel().tolist()
+                assert four.count(half[row, column]) == max(map(four.count, four))
 
     def test_labels_are_picked_and_never_mixed(self) -> None:
         pixels = np.zeros((8, 12, 5), np.uint8)
         pixels[:4, :, 3], pixels[4:, :, 3] = Tissue.HYALINE, Tissue.SOFT
-        pixels[:, 6:, 4] = Compartment.LTP.code
-        half = halved(StoredScene(pixels, {}, 1.0)).pixels
+        pixels[:, 6:, 4] = Zone.TIBIA
+        half = halved(example(pixels)).pixels
         assert np.array_equal(half[..., 3], np.repeat([[1], [1], [7], [7]], 6, 1))
-        assert np.array_equal(half[..., 4], np.repeat([[0, 0, 0, 4, 4, 4]], 4, 0))
-
-
-class TestColour:
-    """Stain batches drawn at random."""
-
-    dyes = np.zeros((40, 60, 3), np.uint8)
-    dyes[8:30, 10:50] = (90, 20, 10)
-
-    def test_the_same_numbers_give_the_same_colour(self) -> None:
-        one, again, other = (
-            random_colour(self.dyes, np.random.default_rng(seed)) for seed in (3, 3, 4)
-        )
-        assert np.array_equal(one, again)
-        assert not np.array_equal(one, other)
-
-    def test_stained_is_darker_than_clear(self) -> None:
-        for seed in range(20):
-            picture = random_colour(self.dyes, np.random.default_rng(seed)).astype(int)
-            assert picture.shape == (40, 60, 3)
-            assert picture[12:26, 14:46].mean() < picture[:5].mean()
-
-    def test_safranin_leans_to_orange_or_pink_and_never_to_blue(self) -> None:
-        pure = np.zeros((24, 30, 3), np.uint8)
-        pure[..., 0] = 100
-        looks = [random_colour(pure, np.random.default_rng(seed)) for seed in range(30)]
-        red, green, blue = np.array([look.mean((0, 1)) for look in looks]).T
-        assert (red > green).mean() > 0.9
-        assert (red > blue).mean() > 0.9
+        assert np.array_equal(half[..., 4], np.repeat([[0, 0, 0, 2, 2, 2]], 4, 0))

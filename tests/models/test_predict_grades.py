@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers.fake_networks import NotANumber, network
+from helpers.fake_networks import NotANumber, grader
 from torch import Tensor, nn
 
 from histoscore.config import TileSettings
 from histoscore.errors import PredictionError
 from histoscore.geometry import Mpp
 from histoscore.models.predict import Predictor, collate_strips, strip_measures
+from histoscore.models.specs import GraderSpec
 from histoscore.records import Strip
 from histoscore.vocabulary import Compartment
 
@@ -31,9 +32,7 @@ class TestGrades:
     """Grades from strips."""
 
     def grader(self, module: nn.Module) -> Predictor:
-        return Predictor(
-            {"grader": network(module, 0.5, 224, kind="grader")}, "cpu", TileSettings()
-        )
+        return Predictor({"grader": grader(module, 0.5, 224)}, "cpu", TileSettings())
 
     def test_each_strip_gets_probabilities_over_the_ladder_in_its_order(self) -> None:
         class ByLength(nn.Module):
@@ -61,7 +60,7 @@ class TestGrades:
 class TestStrips:
     """What the grader is given of a strip."""
 
-    spec = network(nn.Identity(), 0.5, 224, kind="grader").spec
+    spec = GraderSpec(mpp=0.5, tile_px=224)
 
     def test_a_short_strip_is_padded_with_white_that_counts_for_nothing(self) -> None:
         pixels, present, _ = collate_strips([strip(length=150)], self.spec)

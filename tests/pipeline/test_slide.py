@@ -20,11 +20,12 @@ from PIL import Image
 from histoscore.config import ScoreConfig, SectionSettings
 from histoscore.errors import PredictionError
 from histoscore.files import sha256_of
+from histoscore.models.bundle import CalibrationCard
 from histoscore.models.predict import Network, Predictor
 from histoscore.phantom.study import write_phantom_study
 from histoscore.pipeline.slide import NO_JOINT, SlideScorer
 from histoscore.records import SlideJob, SlideResult, SlideRow
-from histoscore.vocabulary import Compartment, Status, Tissue
+from histoscore.vocabulary import OARSI_MOUSE, Compartment, Status, Tissue
 
 POSE = Pose(2360, 2450, mpp=1.43, angle=12)
 LESION_UM = 300.0
@@ -51,7 +52,7 @@ def scorer(miniature: Miniature, run: Path) -> SlideScorer:
     config = ScoreConfig(model=str(miniature.bundle), device="cpu")
     made = SlideScorer(config, run)
     made.predictor = Predictor(reading_networks(), "cpu", config.tiles)
-    any_stain = made.bundle.details.model_copy(update={"appearance": {}})
+    any_stain = made.bundle.details.model_copy(update={"appearance": {}, "calibration": None})
     made.bundle = replace(made.bundle, details=any_stain)
     return made
 
@@ -182,6 +183,29 @@ def test_the_same_slide_gives_the_same_result(
     assert scorer.score(job(ill), quiet) == result
 
 
+def test_a_calibrated_model_gives_sets_of_grades(
+    scorer: SlideScorer, ill: Path, result: SlideResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The grader is about three quarters sure: sets of 0.9 hold a neighbour, of 0.7 they do not."""
+    for threshold, more in ((0.7, 0), (0.9, 1)):
+        fitted = CalibrationCard(
+            temperature=1, threshold=threshold, coverage=0.9, n_animals=12, n_compartments=48
+        )
+        details = scorer.bundle.details.model_copy(update={"calibration": fitted})
+        monkeypatch.setattr(scorer, "bundle", replace(scorer.bundle, details=details))
+        for found, plain in zip(
+            scorer.score(job(ill), quiet).sections[0].compartments,
+            result.sections[0].compartments,
+            strict=True,
+        ):
+            assert found.grade == plain.grade
+            assert found.grade_low is not None
+            assert found.grade_high is not None
+            rungs = OARSI_MOUSE.index(found.grade_high) - OARSI_MOUSE.index(found.grade_low)
+            assert rungs >= more
+            assert (rungs == 0) == (not more)
+
+
 def test_when_the_sheet_is_silent_the_model_says_and_it_is_flagged(
     scorer: SlideScorer, ill: Path
 ) -> None:
@@ -221,9 +245,31 @@ class TestWithheld:
         assert (result.status, result.sections) == (Status.NO_TISSUE, ())
         assert result.reason == "no tissue found on this slide"
 
-    def test_bone_without_cartilage_is_no_joint(self, scorer: SlideScorer, tmp_path: Path) -> None:
-        path = save(painted(without_cartilage()), tmp_path / "bare.png")
-        assert_withheld(scorer.score(job(path), quiet), NO_JOINT)
+    def test_cartilage_of_one_bone_alone_is_no_joint_and_can_be_looked_at(
+        self, scorer: SlideScorer, tmp_path: Path
+    ) -> None:
+        """A reviewer sees what the networks saw, where no grade may be given."""
+        plateaus = (Compartment.MTP, Compartment.LTP)
+        path = save(painted(knee(POSE, without=plateaus)), tmp_path / "half.png")
+        result = scorer.score(job(path), quiet)
+        assert_withheld(result, NO_JOINT)
+        section = result.sections[0]
+        assert (section.medial_side, section.medial_source) == (None, None)
+        assert section.overlay
+        with Image.open(scorer.run.path / section.overlay) as picture:
+            assert picture.width >= 800
+        assert any(scorer.run.label_path(result.slide, 1).iterdir())
+
+    def test_a_section_without_any_cartilage_leaves_no_picture(
+        self, scorer: SlideScorer, tmp_path: Path
+    ) -> None:
+        drawing = without_cartilage()
+        for layer in (Tissue.HYALINE, Tissue.CALCIFIED):
+            drawing.tissue[drawing.tissue == layer] = Tissue.GROWTH_PLATE
+        path = save(painted(drawing), tmp_path / "bare.png")
+        result = scorer.score(job(path), quiet)
+        assert_withheld(result, NO_JOINT)
+        assert result.sections[0].overlay is None
 
     def test_a_foreign_stain_is_named(
         self, scorer: SlideScorer, ill: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from histoscore.config import QualitySettings
 from histoscore.errors import PredictionError
-from histoscore.records import Morphometry, Surface
+from histoscore.records import CompartmentResult, Morphometry, Surface
+from histoscore.scoring.calibration import Calibration
 from histoscore.scoring.grades import compartment_result, expected_grade, most_probable
 from histoscore.vocabulary import OARSI_MOUSE, Compartment, Ladder, Status
 
@@ -149,3 +150,100 @@ def test_measure_that_is_not_finite_is_missing() -> None:
 def test_untrusted_probabilities_are_an_error_not_a_review() -> None:
     with pytest.raises(PredictionError):
         compartment_result(Compartment.MTP, [math.nan] * 8, HEALTHY, OARSI_MOUSE, QualitySettings())
+
+
+class TestCalibrated:
+    """With a calibration, probabilities are tempered and a set of rungs is given."""
+
+    @staticmethod
+    def result(
+        probabilities: list[float],
+        threshold: float = 0.8,
+        temperature: float = 1.0,
+        max_set_rungs: int = 3,
+    ) -> CompartmentResult:
+        return compartment_result(
+            Compartment.MTP,
+            probabilities,
+            replace(HEALTHY, lesion_extent=0.01),
+            OARSI_MOUSE,
+            QualitySettings(max_set_rungs=max_set_rungs, extent_disagreement_rungs=8),
+            Calibration(temperature, threshold, 0.9, 12, 40),
+        )
+
+    @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+    def test_probabilities_are_tempered_and_the_grade_stays(self, temperature: float) -> None:
+        raw = [0.02, 0.03, 0.05, 0.5, 0.2, 0.1, 0.06, 0.04]
+        result = self.result(raw, temperature=temperature)
+        powers = np.array(raw) ** (1 / temperature)
+        assert result.probabilities == pytest.approx(tuple(powers / powers.sum()))
+        assert result.grade == 2
+        assert result.expected_grade == pytest.approx(
+            float(powers @ OARSI_MOUSE.rungs / powers.sum())
+        )
+
+    @pytest.mark.parametrize(
+        ("threshold", "low", "high", "wide"),
+        [
+            (0.0, 2, 2, False),
+            (0.45, 2, 3, False),
+            (0.75, 1, 3, False),
+            (0.90, 1, 4, True),
+            (math.inf, 0, 6, True),
+        ],
+    )
+    def test_the_set_grows_with_the_threshold_and_a_wide_one_is_flagged(
+        self, threshold: float, low: float, high: float, wide: bool
+    ) -> None:
+        result = self.result([0.01, 0.02, 0.15, 0.4, 0.3, 0.08, 0.03, 0.01], threshold)
+        assert (result.grade_low, result.grade_high) == (low, high)
+        assert ("wide_set" in result.flags) is wide
+        assert result.status is (Status.WARNED if wide else Status.SCORED)
+
+    def test_how_wide_is_too_wide_is_set(self) -> None:
+        spread = [0.01, 0.02, 0.15, 0.4, 0.3, 0.08, 0.03, 0.01]
+        assert "wide_set" in self.result(spread, 0.45, max_set_rungs=1).flags
+        assert "wide_set" not in self.result(spread, math.inf, max_set_rungs=8).flags
+
+    def test_a_grade_that_is_certain_has_a_set_of_its_own(self) -> None:
+        """Probabilities of 0 have no logarithm."""
+        result = self.result([0.0] * 7 + [1.0], temperature=2.0)
+        assert (result.grade, result.grade_low, result.grade_high) == (6, 6, 6)
+        assert result.probabilities is not None
+        assert all(math.isfinite(p) for p in result.probabilities)
+
+    @given(
+        weights=st.lists(st.floats(0, 1), min_size=8, max_size=8).filter(
+            lambda p: max(p) > min(p) + 1e-3
+        ),
+        threshold=st.floats(0, 1.2),
+        temperature=st.floats(0.2, 10),
+    )
+    def test_the_grade_lies_in_its_set(
+        self, weights: list[float], threshold: float, temperature: float
+    ) -> None:
+        raw = [weight / math.fsum(weights) for weight in weights]
+        result = self.result(raw, threshold, temperature)
+        assert {result.grade_low, result.grade_high} <= set(OARSI_MOUSE.rungs)
+        assert result.grade is not None
+        assert result.grade_low is not None
+        assert result.grade_high is not None
+        assert result.grade_low <= result.grade <= result.grade_high
+
+    def test_a_withheld_grade_has_no_set(self) -> None:
+        calibration = Calibration(1.0, 0.5, 0.9, 12, 40)
+        for probabilities, morphometry in ((sure_of(5), None), (None, HEALTHY)):
+            result = compartment_result(
+                Compartment.MTP,
+                probabilities,
+                morphometry,
+                OARSI_MOUSE,
+                QualitySettings(),
+                calibration,
+            )
+            assert (result.grade_low, result.grade_high) == (None, None)
+            assert "wide_set" not in result.flags
+
+    def test_output_that_cannot_be_trusted_is_not_tempered_into_a_grade(self) -> None:
+        with pytest.raises(PredictionError, match="equally probable"):
+            self.result([0.125] * 8, temperature=2.0)

@@ -1,0 +1,167 @@
+"""A person's outlines of tissue, from QuPath, as label maps.
+
+Outlines are drawn the largest first, so that a small one inside a large one is seen; what is to
+be ignored is drawn last. A pixel belongs to an outline that holds its middle.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from histoscore.geojson import Feature, read_features
+from histoscore.geometry import Box, Points
+from histoscore.models.examples import FEMORAL, NO_CARTILAGE, TIBIAL
+from histoscore.records import LabelArray, Mask
+from histoscore.vocabulary import IGNORE, Compartment, Tissue
+
+_CARTILAGE = (Tissue.HYALINE, Tissue.CALCIFIED)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """One area that a person drew.
+
+    Attributes:
+        geometry: Polygon or MultiPolygon in level-0 pixel corners.
+        label: a `Tissue` value, or `IGNORE`.
+        bank: `FEMORAL`, `TIBIAL`, `NO_CARTILAGE`, or `IGNORE` where the outline does not tell.
+    """
+
+    geometry: BaseGeometry
+    label: int
+    bank: int
+
+    def lies_in(self, box: Box) -> bool:
+        """Whether its middle lies in a box of the slide."""
+        x, y = self.geometry.centroid.coords[0]
+        return bool(box.x <= x <= box.right and box.y <= y <= box.bottom)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """The outlines of a slide in the order in which they are drawn, and what was left out."""
+
+    outlines: tuple[Outline, ...] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    """Classes that no tissue is given for → how many outlines of theirs were left out."""
+    notes: tuple[str, ...] = ()
+
+    def of(self, box: Box) -> tuple[Outline, ...]:
+        """Outlines that label tissue and whose middle lies in the box."""
+        return tuple(o for o in self.outlines if o.label != IGNORE and o.lies_in(box))
+
+
+def read_annotations(path: Path, classes: Mapping[str, str]) -> Annotations:
+    """The outlines of a GeoJSON file whose class stands in `classes`.
+
+    A compartment may stand in the subclass (`hyaline cartilage: MFC`) or in the object's name
+    (`MFC hyaline cartilage`). Capitals do not matter.
+
+    Args:
+        path: the file; coordinates are level-0 pixel corners.
+        classes: QuPath class → tissue in lower case, or `ignore`.
+
+    Raises:
+        UsageError: the file cannot be read as GeoJSON.
+    """
+    features, rejected = read_features(path)
+    known = {name.casefold(): label_of(tissue) for name, tissue in classes.items()}
+    outlines, unknown = [], Counter[str]()
+    for feature in features:
+        label = _label(feature.classification, known)
+        if label is None:
+            unknown[feature.classification or "(no class)"] += 1
+        else:
+            outlines.append(Outline(feature.geometry, label, _bank(feature, label)))
+    ordered = sorted(outlines, key=lambda o: (o.label == IGNORE, -o.geometry.area))
+    return Annotations(tuple(ordered), unknown, _left_out(path, rejected))
+
+
+def label_of(tissue: str) -> int:
+    """The label that a tissue's name stands for; KeyError for a name that is none."""
+    return IGNORE if tissue == "ignore" else Tissue[tissue.upper()].value
+
+
+def draw(outlines: Sequence[Outline], box: Box, tissue: LabelArray, bank: LabelArray) -> None:
+    """Draws outlines into two label maps (rows, columns) that show `box`."""
+    for outline in outlines:
+        geometry = _in_pixels(outline.geometry, box, tissue.shape)
+        window = _window(geometry, tissue.shape)
+        if window is None:
+            continue
+        inside = _filled(geometry, window)
+        tissue[window][inside] = outline.label
+        bank[window][inside] = outline.bank
+
+
+def _label(classification: str, known: Mapping[str, int]) -> int | None:
+    """By the whole class, else by the class without its subclasses."""
+    name = classification.strip().casefold()
+    return known.get(name, known.get(name.partition(":")[0].strip()))
+
+
+def _bank(feature: Feature, label: int) -> int:
+    if label == IGNORE:
+        return IGNORE
+    if label not in _CARTILAGE:
+        return NO_CARTILAGE
+    words = f"{feature.classification} {feature.name}".replace(":", " ").upper().split()
+    banks = {FEMORAL if c.is_femoral else TIBIAL for c in Compartment if c.value in words}
+    return banks.pop() if len(banks) == 1 else IGNORE
+
+
+def _left_out(path: Path, rejected: Sequence[str]) -> tuple[str, ...]:
+    reasons = Counter(reason.partition(": ")[2] for reason in rejected)
+    return tuple(f"{path.name}: {n} objects left out, {why}" for why, n in reasons.items())
+
+
+def _in_pixels(geometry: BaseGeometry, box: Box, shape: tuple[int, ...]) -> BaseGeometry:
+    """Level-0 corners → corners of the pixels of an array that shows the whole of `box`."""
+    scale = np.array([shape[1] / box.width, shape[0] / box.height])
+    return shapely.transform(geometry, lambda points: (points - (box.x, box.y)) * scale)
+
+
+def _window(geometry: BaseGeometry, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+    """(rows, columns) of the pixels that a geometry may touch; None outside the array."""
+    left, top, right, bottom = geometry.bounds
+    rows = slice(max(0, int(np.floor(top))), min(shape[0], int(np.ceil(bottom))))
+    columns = slice(max(0, int(np.floor(left))), min(shape[1], int(np.ceil(right))))
+    empty = rows.start >= rows.stop or columns.start >= columns.stop
+    return None if empty else (rows, columns)
+
+
+def _filled(geometry: BaseGeometry, window: tuple[slice, slice]) -> Mask:
+    """Which pixel middles of a window lie inside, by counting the edges to their left.
+
+    Exact, holes included, where drawing with whole or shifted coordinates paints the edge too.
+    """
+    rows, columns = window
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    crossings = np.zeros((height, width + 1), np.uint8)
+    for ring in shapely.get_rings(shapely.get_parts(geometry)):
+        points = shapely.get_coordinates(ring) - (columns.start + 0.5, rows.start + 0.5)
+        row, x = _crossings(points, height)
+        np.bitwise_xor.at(crossings, (row, np.clip(np.ceil(x), 0, width).astype(np.intp)), 1)
+    inside = np.bitwise_xor.accumulate(crossings, axis=1)[:, :width]
+    return np.asarray(inside, np.bool_)
+
+
+def _crossings(ring: Points, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows, and the x at which a closed ring (n, 2) crosses their middles (at whole numbers)."""
+    start, end = ring[:-1], ring[1:]
+    low, high = (
+        np.clip(np.ceil(f(start[:, 1], end[:, 1])), 0, height) for f in (np.minimum, np.maximum)
+    )
+    count = (high - low).astype(np.intp)
+    edge = np.repeat(np.arange(len(start)), count)
+    row = (low[edge] + np.arange(count.sum()) - (np.cumsum(count) - count)[edge]).astype(np.intp)
+    slope = (end - start)[edge]
+    x = start[edge, 0] + (row - start[edge, 1]) / slope[:, 1] * slope[:, 0]
+    return row, x

@@ -1,0 +1,45 @@
+"""The processor cores and the memory of this process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+
+
+def usable_cores() -> int:
+    """Not every system tells a process's cores from the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def has_fast_bfloat16(device: str) -> bool:
+    """Whether bfloat16 is quicker than float32 there: on GPUs, and on CPUs that multiply it.
+
+    Other CPUs emulate it, many times slower.
+    """
+    if device != "cpu":
+        return device == "cuda"
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def reuse_memory() -> None:
+    """Asks glibc to keep freed memory instead of giving it back to the system.
+
+    Networks on a CPU allocate and free the same megabytes at every layer; fetching them anew from
+    the system each time costs a good part of a training. Elsewhere than on glibc nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

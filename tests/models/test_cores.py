@@ -1,0 +1,63 @@
+"""What this process may use of the machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from histoscore.models.cores import has_fast_bfloat16, reuse_memory, usable_cores
+
+
+def test_cores_are_those_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
+    assert usable_cores() == 3
+
+
+@pytest.mark.parametrize(("cores", "usable"), [(7, 7), (None, 1)])
+def test_where_the_system_does_not_tell_they_are_the_machines(
+    cores: int | None, usable: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert usable_cores() == usable
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_fast"),
+    [("fpu avx2 avx512_bf16 amx_tile", True), ("fpu amx_bf16", True), ("fpu avx2 avx512f", False)],
+)
+def test_a_processor_is_quick_with_bfloat16_where_it_multiplies_it(
+    flags: str, is_fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path, **how: f"flags\t\t: {flags}\n")
+    assert has_fast_bfloat16("cpu") == is_fast
+    assert has_fast_bfloat16("cuda")
+    assert not has_fast_bfloat16("mps")
+
+
+def test_where_the_processor_is_not_described_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(path: Path, **how: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert not has_fast_bfloat16("cpu")
+
+
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_memory_is_kept_on_glibc_alone(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere the C library is not even looked at."""
+
+    def never(name: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("ctypes.CDLL", never)
+    reuse_memory()
+
+
+def test_a_c_library_without_the_switch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    reuse_memory()
