@@ -22,7 +22,7 @@ from histoscore.records import Strip
 from histoscore.vocabulary import Ladder
 
 if TYPE_CHECKING:
-    from histoscore.models.features import CachedStrips
+    from histoscore.models.cached_strips import CachedStrips
 
 _MEASURE_NOISE = 0.02
 _LOOK_BATCH = 16

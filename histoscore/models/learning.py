@@ -22,7 +22,7 @@ from histoscore.config import Settings
 from histoscore.errors import PredictionError
 from histoscore.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from histoscore.models.cores import has_fast_bfloat16
-from histoscore.models.curves import Curves
+from histoscore.models.learning_curves import Curves
 
 Report = Callable[[str], None]
 """Takes a line of text for the person who waits."""

@@ -25,13 +25,13 @@ from histoscore.errors import ConfigError
 from histoscore.files import make_folder
 from histoscore.geometry import Mpp
 from histoscore.models.appearance import appearance_limits
+from histoscore.models.cached_strips import CachedStrips, cached_strips
 from histoscore.models.card import TrainingFacts, write_bundle
 from histoscore.models.checkpoint import drop_checkpoint
 from histoscore.models.cores import has_fast_bfloat16
 from histoscore.models.crossval import HeldOut, calibrated
 from histoscore.models.dataset import TileSource, scaled
 from histoscore.models.examples import Example, load_example, load_facts, stored_names
-from histoscore.models.features import CachedStrips, cached_strips
 from histoscore.models.grading import GradingTask, StripSource, log_probabilities
 from histoscore.models.heads import build_head
 from histoscore.models.learning import Report, learn

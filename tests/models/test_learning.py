@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from histoscore.errors import PredictionError, StoredResultError
 from histoscore.models import learning
 from histoscore.models.checkpoint import FILE
-from histoscore.models.curves import Curves
 from histoscore.models.learning import Learner, LearningSettings, ahead, autocast, learn
+from histoscore.models.learning_curves import Curves
 
 DRAW = Curves.draw
 CPU = torch.device("cpu")

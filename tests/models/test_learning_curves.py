@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from histoscore.errors import UsageError
-from histoscore.models.curves import FILE, PICTURE, Curves
+from histoscore.models.learning_curves import FILE, PICTURE, Curves
 
 ROWS = st.dictionaries(
     st.integers(1, 500),

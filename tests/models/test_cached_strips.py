@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from histoscore.geometry import Mpp
 from histoscore.image.strips import ABOVE_PX, BELOW_PX
-from histoscore.models.features import CachedStrips, cached_strips
+from histoscore.models.cached_strips import CachedStrips, cached_strips
 from histoscore.models.grading import GraderSettings, GradingTask, StripSource
 from histoscore.models.heads import build_head
 from histoscore.models.learning import learn
