@@ -16,7 +16,7 @@ demo: $(DEMO)/installed ## install, score slides_demo and print the group table
 	$(DEMO)/bin/histoscore score slides_demo/study.csv --out demo-run
 
 test: $(TEST)/installed ## install with the test extras and run all tests; ARGS="-x -k mpp" are pytest's
-	$(TEST)/bin/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(TEST)/installed ## style, types, and the floors that imports may cross
 	$(TEST)/bin/ruff check .

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from histoscore.models.dataset import Batch, TileSource
 from histoscore.models.learning import LearningSettings
-from histoscore.vocabulary import IGNORE, Tissue
+from histoscore.vocabulary import IGNORE, Tissue, Zone
 
 MEASURED = (Tissue.HYALINE, Tissue.CALCIFIED)
 """The layers whose areas are reported: their overlap is learnt beside the class of each pixel."""
@@ -72,6 +72,9 @@ class SegmentationTask:
 def segmentation_loss(tissue: Tensor, zones: Tensor, labels: Tensor, zone_labels: Tensor) -> Tensor:
     """Cross entropy of both heads over what is known, and soft Dice of the measured layers.
 
+    Which bone a pixel is on is asked once more, among the pixels that are on one: they are few, and
+    without it a network rests at knowing where the bones are and guessing which is which.
+
     Args:
         tissue: (n, 8, h, w) logits; zones: (n, 3, h, w) logits.
         labels: (n, h, w) `Tissue` or `IGNORE`; zone_labels: (n, h, w) `Zone` or `IGNORE`.
@@ -83,7 +86,10 @@ def segmentation_loss(tissue: Tensor, zones: Tensor, labels: Tensor, zone_labels
         p, truth = probability[:, layer], (labels == layer).float()
         dice = dice + 1 - (2 * (p * truth).sum() + 50) / (p.sum() + truth.sum() + 50)
     zone_labels = zone_labels.where(known, IGNORE)
-    return _entropy(tissue, labels) + 0.5 * dice + 0.5 * _entropy(zones, zone_labels)
+    on_bone = (zone_labels != Zone.NONE) & (zone_labels != IGNORE)
+    bones = (zone_labels - Zone.FEMUR).where(on_bone, IGNORE)
+    zone = 0.5 * _entropy(zones, zone_labels) + _entropy(zones[:, Zone.FEMUR :], bones)
+    return _entropy(tissue, labels) + 0.5 * dice + zone
 
 
 def _entropy(logits: Tensor, labels: Tensor) -> Tensor:

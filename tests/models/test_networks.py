@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -252,3 +253,39 @@ class TestWeightFiles:
     def test_a_missing_file_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match=r"w\.safetensors"):
             load_weights(build_network(GRADER), tmp_path / "w.safetensors")
+
+
+class TestNarrow:
+    """A unet of chosen widths, that may stop at half the input's resolution."""
+
+    def test_it_still_answers_for_every_pixel(self) -> None:
+        spec = SegmentationSpec(depth=4, widths=(32, 24, 16, 8), half=True, mpp=2.6, tile_px=64)
+        with torch.inference_mode():
+            tissue, zones = build_network(spec)(torch.zeros(2, 3, 64, 96))
+        assert tissue.shape == (2, 8, 64, 96)
+        assert zones.shape == (2, 3, 64, 96)
+
+    def test_it_is_smaller(self) -> None:
+        usual, narrow, half = (
+            sum(p.numel() for p in build_network(spec).parameters())
+            for spec in (
+                SegmentationSpec(depth=4, mpp=1, tile_px=64),
+                SegmentationSpec(depth=4, widths=(32, 24, 16, 8), mpp=1, tile_px=64),
+                SegmentationSpec(depth=4, widths=(32, 24, 16, 8), half=True, mpp=1, tile_px=64),
+            )
+        )
+        assert half < narrow < usual
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"depth": 4, "widths": (32, 16)}, "depth 4 needs 4 widths"),
+            ({"decoder": "fpn", "half": True}, "belong to the decoder unet"),
+            ({"decoder": "fpn", "depth": 3, "widths": (32, 16, 8)}, "belong to the decoder unet"),
+        ],
+    )
+    def test_what_does_not_go_together_is_refused(
+        self, options: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValidationError, match=message):
+            SegmentationSpec(mpp=1, tile_px=64, **options)

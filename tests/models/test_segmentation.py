@@ -53,6 +53,15 @@ class TestLoss:
         assert segmentation_loss(wrong[0], certain(zones, 3), tissue, zones) > 1
         assert segmentation_loss(certain(tissue, 8), wrong[1], tissue, zones) > 1
 
+    def test_taking_one_bone_for_the_other_counts_however_few_pixels_are_on_one(self) -> None:
+        tissue, zones = truth()
+        zones[:] = Zone.NONE
+        zones[:, :1] = Zone.FEMUR
+        swapped = zones.clone()
+        swapped[:, :1] = Zone.TIBIA
+        loss = segmentation_loss(certain(tissue, 8), certain(swapped, 3, 4), tissue, zones)
+        assert loss > 4
+
     @pytest.mark.parametrize("layer", MEASURED)
     def test_the_measured_layers_count_more_than_others(self, layer: Tissue) -> None:
         tissue, zones = truth()
