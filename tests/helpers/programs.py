@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,14 @@ def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
         text=True,
         encoding="utf-8",
         env={**os.environ, "PYTHONPATH": python_path, "PYTHONUTF8": "1"},
+        preexec_fn=_heed_interrupts,
         **options,
     )
+
+
+def _heed_interrupts() -> None:
+    """What a script starts in the background inherits that Ctrl-C is ignored; a test must not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(*arguments: str | Path) -> tuple[int, str, str]:
