@@ -17,9 +17,9 @@ from shapely.geometry.base import BaseGeometry
 
 from histoscore.geojson import Feature, read_features
 from histoscore.geometry import Box, Points
-from histoscore.models.examples import FEMORAL, NO_CARTILAGE, TIBIAL
+from histoscore.models.examples import EITHER_BONE
 from histoscore.records import LabelArray, Mask
-from histoscore.vocabulary import IGNORE, Compartment, Tissue
+from histoscore.vocabulary import IGNORE, Compartment, Tissue, Zone
 
 _CARTILAGE = (Tissue.HYALINE, Tissue.CALCIFIED)
 
@@ -31,12 +31,13 @@ class Outline:
     Attributes:
         geometry: Polygon or MultiPolygon in level-0 pixel corners.
         label: a `Tissue` value, or `IGNORE`.
-        bank: `FEMORAL`, `TIBIAL`, `NO_CARTILAGE`, or `IGNORE` where the outline does not tell.
+        zone: a `Zone` value; `EITHER_BONE` of cartilage that nobody named; `IGNORE` where the
+            outline does not tell.
     """
 
     geometry: BaseGeometry
     label: int
-    bank: int
+    zone: int
 
     def lies_in(self, box: Box) -> bool:
         """Whether its middle lies in a box of the slide."""
@@ -79,7 +80,7 @@ def read_annotations(path: Path, classes: Mapping[str, str]) -> Annotations:
         if label is None:
             unknown[feature.classification or "(no class)"] += 1
         else:
-            outlines.append(Outline(feature.geometry, label, _bank(feature, label)))
+            outlines.append(Outline(feature.geometry, label, _zone(feature, label)))
     ordered = sorted(outlines, key=lambda o: (o.label == IGNORE, -o.geometry.area))
     return Annotations(tuple(ordered), unknown, _left_out(path, rejected))
 
@@ -89,7 +90,7 @@ def label_of(tissue: str) -> int:
     return IGNORE if tissue == "ignore" else Tissue[tissue.upper()].value
 
 
-def draw(outlines: Sequence[Outline], box: Box, tissue: LabelArray, bank: LabelArray) -> None:
+def draw(outlines: Sequence[Outline], box: Box, tissue: LabelArray, zone: LabelArray) -> None:
     """Draws outlines into two label maps (rows, columns) that show `box`."""
     for outline in outlines:
         geometry = _in_pixels(outline.geometry, box, tissue.shape)
@@ -98,7 +99,7 @@ def draw(outlines: Sequence[Outline], box: Box, tissue: LabelArray, bank: LabelA
             continue
         inside = _filled(geometry, window)
         tissue[window][inside] = outline.label
-        bank[window][inside] = outline.bank
+        zone[window][inside] = outline.zone
 
 
 def _label(classification: str, known: Mapping[str, int]) -> int | None:
@@ -107,14 +108,15 @@ def _label(classification: str, known: Mapping[str, int]) -> int | None:
     return known.get(name, known.get(name.partition(":")[0].strip()))
 
 
-def _bank(feature: Feature, label: int) -> int:
-    if label == IGNORE:
+def _zone(feature: Feature, label: int) -> int:
+    """Bone may lie under articular cartilage or far from it, so it does not tell."""
+    if label in (IGNORE, Tissue.BONE, Tissue.MARROW):
         return IGNORE
     if label not in _CARTILAGE:
-        return NO_CARTILAGE
+        return Zone.NONE
     words = f"{feature.classification} {feature.name}".replace(":", " ").upper().split()
-    banks = {FEMORAL if c.is_femoral else TIBIAL for c in Compartment if c.value in words}
-    return banks.pop() if len(banks) == 1 else IGNORE
+    zones = {Zone.of(c) for c in Compartment if c.value in words}
+    return zones.pop() if len(zones) == 1 else EITHER_BONE
 
 
 def _left_out(path: Path, rejected: Sequence[str]) -> tuple[str, ...]:

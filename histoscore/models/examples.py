@@ -4,7 +4,7 @@
 
     0–2  dyes (amounts of Safranin O, Fast Green, haematoxylin) or R, G, B; the facts say which
     3    tissue: a `Tissue` value, or `IGNORE`
-    4    bank: 0 no articular cartilage, 1 femoral, 2 tibial, `IGNORE` not known
+    4    zone: a `Zone` value, `EITHER_BONE`, or `IGNORE`
 
 `NAME.json` holds the facts; it is written last, so that pixels without it are unfinished.
 """
@@ -29,8 +29,8 @@ Colours = Literal["dyes", "rgb"]
 """`dyes`: amounts in steps of `DYE_STEP`, to be coloured anew each time; `rgb`: a slide's own."""
 
 CHANNELS = 5
-NO_CARTILAGE, FEMORAL, TIBIAL = 0, 1, 2
-"""Values of the bank channel; `IGNORE` where the bank is not known."""
+EITHER_BONE = 3
+"""Zone of articular cartilage of which nobody said whose it is."""
 
 
 class ExampleFacts(Record):

@@ -72,12 +72,13 @@ class SegmentationTask:
 def segmentation_loss(tissue: Tensor, zones: Tensor, labels: Tensor, zone_labels: Tensor) -> Tensor:
     """Cross entropy of both heads over what is known, and soft Dice of the measured layers.
 
-    Which bone a pixel is on is asked once more, among the pixels that are on one: they are few, and
-    without it a network rests at knowing where the bones are and guessing which is which.
+    Which bone a pixel is on is asked among the pixels that are on one: they are few, and in a mean
+    over all a network rests at knowing where the bones are and guessing which is which.
 
     Args:
         tissue: (n, 8, h, w) logits; zones: (n, 3, h, w) logits.
-        labels: (n, h, w) `Tissue` or `IGNORE`; zone_labels: (n, h, w) `Zone` or `IGNORE`.
+        labels: (n, h, w) `Tissue` or `IGNORE`; zone_labels: (n, h, w) `Zone`,
+            `EITHER_BONE`, or `IGNORE`.
     """
     known = labels != IGNORE
     probability = tissue.softmax(1) * known[:, None]
@@ -85,11 +86,17 @@ def segmentation_loss(tissue: Tensor, zones: Tensor, labels: Tensor, zone_labels
     for layer in MEASURED:
         p, truth = probability[:, layer], (labels == layer).float()
         dice = dice + 1 - (2 * (p * truth).sum() + 50) / (p.sum() + truth.sum() + 50)
-    zone_labels = zone_labels.where(known, IGNORE)
-    on_bone = (zone_labels != Zone.NONE) & (zone_labels != IGNORE)
-    bones = (zone_labels - Zone.FEMUR).where(on_bone, IGNORE)
-    zone = 0.5 * _entropy(zones, zone_labels) + _entropy(zones[:, Zone.FEMUR :], bones)
+    zone = _zone_loss(zones, zone_labels.where(known, IGNORE))
     return _entropy(tissue, labels) + 0.5 * dice + zone
+
+
+def _zone_loss(zones: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of whether a pixel is on a bone, and among those that are, of which."""
+    some = torch.stack([zones[:, Zone.NONE], zones[:, Zone.FEMUR :].logsumexp(1)], 1)
+    is_some = (labels != Zone.NONE).long().where(labels != IGNORE, IGNORE)
+    named = (labels == Zone.FEMUR) | (labels == Zone.TIBIA)
+    bones = (labels - Zone.FEMUR).where(named, IGNORE)
+    return 0.5 * _entropy(some, is_some) + _entropy(zones[:, Zone.FEMUR :], bones)
 
 
 def _entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -105,13 +112,9 @@ def _overlaps(
     known = labels != IGNORE
     found, zone = tissue.argmax(1), zones.argmax(1)
     pairs = [(known & (found == t), labels == t) for t in MEASURED]
-    told = known & (zone_labels != IGNORE)
-    right = told & (zone_labels > 0) & (zone == zone_labels)
     columns = [[float((a & b).sum()), float(a.sum() + b.sum())] for a, b in pairs]
-    columns.append(
-        [
-            float(right.sum()),
-            float((told & (zone > 0)).sum()) + float((told & (zone_labels > 0)).sum()),
-        ]
-    )
+    named = known & (zone_labels != IGNORE) & (zone_labels <= Zone.TIBIA)
+    on_bone = named & (zone_labels > Zone.NONE)
+    right = on_bone & (zone == zone_labels)
+    columns.append([float(right.sum()), float((named & (zone > 0)).sum() + on_bone.sum())])
     return np.array(columns).T

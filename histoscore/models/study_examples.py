@@ -24,7 +24,6 @@ from histoscore.image.placed import grown, mask_through
 from histoscore.models.annotations import Annotations, draw, read_annotations
 from histoscore.models.duplicates import fingerprint
 from histoscore.models.examples import (
-    NO_CARTILAGE,
     ExampleFacts,
     store_example,
     stored_names,
@@ -36,7 +35,7 @@ from histoscore.records import LabelArray, RgbImage, Section
 from histoscore.slides.open import open_slide
 from histoscore.study import read_study
 from histoscore.study.names import suggestion
-from histoscore.vocabulary import IGNORE, OARSI_MOUSE, Ladder, Tissue
+from histoscore.vocabulary import IGNORE, OARSI_MOUSE, Ladder, Tissue, Zone
 
 Report = Callable[[str], None]
 Grades = Mapping[tuple[str, int], SectionGrades]
@@ -240,20 +239,20 @@ def _facts(material: _Material, section: Section, picture: RgbImage, mpp: Mpp) -
 def _labels(
     material: _Material, section: Section, picture: RgbImage, unlabelled: str, mpp: Mpp
 ) -> tuple[LabelArray, LabelArray]:
-    """Tissue and bank (rows, columns) of a section; nothing but `IGNORE` where nobody outlined.
+    """Tissue and zone (rows, columns) of a section; nothing but `IGNORE` where nobody outlined.
 
     In an annotated section bare glass is background, also without an outline.
     """
     shape = picture.shape[:2]
-    tissue, bank = (np.full(shape, IGNORE, np.uint8) for _ in range(2))
+    tissue, zone = (np.full(shape, IGNORE, np.uint8) for _ in range(2))
     if not material.annotations.of(section.box):
-        return tissue, bank
+        return tissue, zone
     slide, box = material.slide, section.box
     place = Placement(box.x, box.y, mpp / slide.mpp, mpp)
     near = grown(slide.tissue, GLASS_UM / slide.placement.mpp)
     tissue[mask_through(~near, slide.placement, place, shape)] = Tissue.BACKGROUND
     if unlabelled == "soft":
         tissue[mask_through(slide.tissue, slide.placement, place, shape)] = Tissue.SOFT
-    bank[tissue != IGNORE] = NO_CARTILAGE
-    draw(material.annotations.outlines, box, tissue, bank)
-    return tissue, bank
+    zone[tissue != IGNORE] = Zone.NONE
+    draw(material.annotations.outlines, box, tissue, zone)
+    return tissue, zone

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from histoscore.models.dataset import Batch, TileSource
+from histoscore.models.examples import EITHER_BONE
 from histoscore.models.segmentation import MEASURED, SegmentationTask, segmentation_loss
 from histoscore.vocabulary import IGNORE, Tissue, Zone
 
@@ -52,6 +53,19 @@ class TestLoss:
         wrong = certain((tissue + 1) % 8, 8), certain((zones + 1) % 3, 3)
         assert segmentation_loss(wrong[0], certain(zones, 3), tissue, zones) > 1
         assert segmentation_loss(certain(tissue, 8), wrong[1], tissue, zones) > 1
+
+    def test_of_cartilage_on_a_bone_that_nobody_named_only_that_it_is_on_one_counts(self) -> None:
+        tissue, zones = truth()
+        zones[:] = EITHER_BONE
+        costs = [
+            segmentation_loss(
+                certain(tissue, 8), certain(torch.full(SHAPE, int(zone)), 3), tissue, zones
+            ).item()
+            for zone in Zone
+        ]
+        assert costs[Zone.NONE] > 10
+        assert costs[Zone.FEMUR] == pytest.approx(costs[Zone.TIBIA], abs=1e-4)
+        assert costs[Zone.FEMUR] == pytest.approx(0, abs=1e-4)
 
     def test_taking_one_bone_for_the_other_counts_however_few_pixels_are_on_one(self) -> None:
         tissue, zones = truth()

@@ -112,13 +112,13 @@ class TestLabels:
     def test_what_nobody_outlined_is_ignored(self, first: Example, truth: np.ndarray) -> None:
         assert (first.pixels[..., 3][truth == Tissue.BONE] == IGNORE).mean() > 0.95
 
-    def test_both_banks_are_there(self, first: Example) -> None:
-        tissue, bank = first.pixels[..., 3], first.pixels[..., 4]
-        assert set(np.unique(bank[tissue == Tissue.HYALINE])) == {1, 2}
-        assert set(np.unique(bank[tissue == Tissue.BACKGROUND])) == {0}
-        assert set(np.unique(bank[tissue == IGNORE])) == {IGNORE}
-        rows = np.arange(len(bank))[:, None] * np.ones_like(bank)
-        assert rows[bank == 1].mean() < rows[bank == 2].mean()
+    def test_both_bones_are_there(self, first: Example) -> None:
+        tissue, zone = first.pixels[..., 3], first.pixels[..., 4]
+        assert set(np.unique(zone[tissue == Tissue.HYALINE])) == {1, 2}
+        assert set(np.unique(zone[tissue == Tissue.BACKGROUND])) == {0}
+        assert set(np.unique(zone[tissue == IGNORE])) == {IGNORE}
+        rows = np.arange(len(zone))[:, None] * np.ones_like(zone)
+        assert rows[zone == 1].mean() < rows[zone == 2].mean()
 
     def test_facts(self, first: Example) -> None:
         facts = first.facts
@@ -129,9 +129,9 @@ class TestLabels:
 
     def test_unlabelled_tissue_as_soft(self, study: Path) -> None:
         out, _ = prepared(study, unlabelled="soft")
-        tissue, bank = np.moveaxis(example(out, FIRST).pixels[..., 3:], 2, 0)
+        tissue, zone = np.moveaxis(example(out, FIRST).pixels[..., 3:], 2, 0)
         assert (tissue == Tissue.SOFT).sum() > 0.2 * tissue.size
-        assert set(np.unique(bank[tissue == Tissue.SOFT])) == {0}
+        assert set(np.unique(zone[tissue == Tissue.SOFT])) == {0}
 
 
 class TestGrades:
