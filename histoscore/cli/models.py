@@ -17,10 +17,11 @@ def train(
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,
 ) -> None:
     """Train a model. The same line again resumes."""
-    from histoscore.models.cores import reuse_memory
+    from histoscore.models.cores import leave_cores_to_networks, reuse_memory
     from histoscore.models.train import train_from_config
 
     reuse_memory()
+    leave_cores_to_networks()
     bundle = train_from_config(config, out, typer.echo, overrides or [])
     typer.echo(f"the model bundle lies in {bundle}")
 

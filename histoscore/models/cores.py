@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+import cv2
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 
@@ -29,6 +31,11 @@ def has_fast_bfloat16(device: str) -> bool:
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def leave_cores_to_networks() -> None:
+    """OpenCV prepares pictures beside a network that has all cores: one thread is enough."""
+    cv2.setNumThreads(1)
 
 
 def reuse_memory() -> None:

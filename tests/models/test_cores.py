@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
 import pytest
 
-from histoscore.models.cores import has_fast_bfloat16, reuse_memory, usable_cores
+from histoscore.models.cores import (
+    has_fast_bfloat16,
+    leave_cores_to_networks,
+    reuse_memory,
+    usable_cores,
+)
 
 
 def test_cores_are_those_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,3 +67,12 @@ def test_a_c_library_without_the_switch_is_left_alone(monkeypatch: pytest.Monkey
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     reuse_memory()
+
+
+def test_opencv_keeps_to_one_thread_beside_a_network() -> None:
+    before = cv2.getNumThreads()
+    try:
+        leave_cores_to_networks()
+        assert cv2.getNumThreads() == 1
+    finally:
+        cv2.setNumThreads(before)
