@@ -20,7 +20,7 @@ from histoscore.errors import ModelError
 from histoscore.files import sha256_of
 from histoscore.models.specs import NetworkName, NetworkSpec
 from histoscore.scoring.calibration import Calibration
-from histoscore.vocabulary import Ladder
+from histoscore.vocabulary import Ladder, Tissue
 
 if TYPE_CHECKING:
     from torch import nn
@@ -172,7 +172,28 @@ def _read(folder: Path) -> ModelBundle:
     missing = [name for name in get_args(NetworkName) if name not in card.networks]
     if missing:
         raise ModelError(f"{path}: the card lists no {', '.join(missing)} network")
+    _check_fit(path, card)
     return ModelBundle(folder, card)
+
+
+def _check_fit(path: Path, card: ModelCard) -> None:
+    """Refuses networks that would answer another question than the one that is asked of them."""
+    known = tuple(tissue.title for tissue in Tissue)
+    if card.tissues != known:
+        raise ModelError(
+            f"{path}: its networks tell {', '.join(card.tissues)}; this version of histoscore "
+            f"asks for {', '.join(known)}, in this order: train the model anew"
+        )
+    for name, entry in card.networks.items():
+        wanted = "grader" if name == "grader" else "segmentation"
+        if entry.spec.kind != wanted:
+            raise ModelError(f"{path}: the {name} network is a {entry.spec.kind}, not a {wanted}")
+    coarse, fine = card.networks["coarse"].spec, card.networks["fine"].spec
+    if fine.mpp > coarse.mpp:
+        raise ModelError(
+            f"{path}: the fine network ({fine.mpp:g} µm/px) sees less than the coarse one "
+            f"({coarse.mpp:g} µm/px)"
+        )
 
 
 def _check_files(bundle: ModelBundle) -> None:

@@ -146,6 +146,25 @@ class TestRefusals:
         with pytest.raises(ModelError, match="unknown ladder 'mankin'; known: oarsi_mouse_2010"):
             find_bundle(str(folder))
 
+    def test_other_classes_of_tissue(self, folder: Path) -> None:
+        changed_card(folder, lambda card: card["tissues"].reverse())
+        with pytest.raises(ModelError, match="asks for background, hyaline cartilage"):
+            find_bundle(str(folder))
+
+    def test_a_grader_in_the_place_of_a_segmentation_network(self, folder: Path) -> None:
+        def swap(card: dict[str, Any]) -> None:
+            networks = card["networks"]
+            networks["coarse"], networks["grader"] = networks["grader"], networks["coarse"]
+
+        changed_card(folder, swap)
+        with pytest.raises(ModelError, match="the coarse network is a grader"):
+            find_bundle(str(folder))
+
+    def test_a_fine_network_that_sees_less_than_the_coarse_one(self, folder: Path) -> None:
+        changed_card(folder, lambda card: card["networks"]["fine"]["spec"].update(mpp=7.5))
+        with pytest.raises(ModelError, match=r"fine network \(7\.5 µm/px\) sees less"):
+            find_bundle(str(folder))
+
     def test_no_card_for_people(self, folder: Path) -> None:
         (folder / "MODEL_CARD.md").unlink()
         with pytest.raises(ModelError, match=r"MODEL_CARD\.md: cannot be read"):
