@@ -18,6 +18,7 @@ from histoscore.files import sha256_of
 from histoscore.models.networks import build_network, save_weights
 from histoscore.models.specs import GraderSpec, NetworkName, NetworkSpec, SegmentationSpec
 from histoscore.models.starting import IMAGENET_ENCODER, imagenet_weights, start_network
+from histoscore.vocabulary import Tissue
 
 COARSE = SegmentationSpec(depth=5, mpp=2.6, tile_px=96)
 FINE = SegmentationSpec(depth=3, context=3, mpp=1.0, tile_px=64)
@@ -175,7 +176,7 @@ class TestBundle:
         words = ("name", "species", "stain", "orientation", "licence")
         card = dict.fromkeys(words, "x") | {
             "ladder": "oarsi_mouse_2010",
-            "tissues": [],
+            "tissues": [tissue.title for tissue in Tissue],
             "networks": files,
             "training": {},
             "software": {},
