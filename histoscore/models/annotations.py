@@ -16,9 +16,10 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from histoscore.geojson import Feature, read_features
-from histoscore.geometry import Box, Points
+from histoscore.geometry import Box
+from histoscore.image.filled import filled
 from histoscore.models.examples import EITHER_BONE
-from histoscore.records import LabelArray, Mask
+from histoscore.records import LabelArray
 from histoscore.vocabulary import IGNORE, Compartment, Tissue, Zone
 
 _CARTILAGE = (Tissue.HYALINE, Tissue.CALCIFIED)
@@ -94,10 +95,10 @@ def draw(outlines: Sequence[Outline], box: Box, tissue: LabelArray, zone: LabelA
     """Draws outlines into two label maps (rows, columns) that show `box`."""
     for outline in outlines:
         geometry = _in_pixels(outline.geometry, box, tissue.shape)
-        window = _window(geometry, tissue.shape)
-        if window is None:
+        found = filled(geometry, tissue.shape)
+        if found is None:
             continue
-        inside = _filled(geometry, window)
+        window, inside = found
         tissue[window][inside] = outline.label
         zone[window][inside] = outline.zone
 
@@ -128,42 +129,3 @@ def _in_pixels(geometry: BaseGeometry, box: Box, shape: tuple[int, ...]) -> Base
     """Level-0 corners → corners of the pixels of an array that shows the whole of `box`."""
     scale = np.array([shape[1] / box.width, shape[0] / box.height])
     return shapely.transform(geometry, lambda points: (points - (box.x, box.y)) * scale)
-
-
-def _window(geometry: BaseGeometry, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
-    """(rows, columns) of the pixels that a geometry may touch; None outside the array."""
-    left, top, right, bottom = geometry.bounds
-    rows = slice(max(0, int(np.floor(top))), min(shape[0], int(np.ceil(bottom))))
-    columns = slice(max(0, int(np.floor(left))), min(shape[1], int(np.ceil(right))))
-    empty = rows.start >= rows.stop or columns.start >= columns.stop
-    return None if empty else (rows, columns)
-
-
-def _filled(geometry: BaseGeometry, window: tuple[slice, slice]) -> Mask:
-    """Which pixel middles of a window lie inside, by counting the edges to their left.
-
-    Exact, holes included, where drawing with whole or shifted coordinates paints the edge too.
-    """
-    rows, columns = window
-    height, width = rows.stop - rows.start, columns.stop - columns.start
-    crossings = np.zeros((height, width + 1), np.uint8)
-    for ring in shapely.get_rings(shapely.get_parts(geometry)):
-        points = shapely.get_coordinates(ring) - (columns.start + 0.5, rows.start + 0.5)
-        row, x = _crossings(points, height)
-        np.bitwise_xor.at(crossings, (row, np.clip(np.ceil(x), 0, width).astype(np.intp)), 1)
-    inside = np.bitwise_xor.accumulate(crossings, axis=1)[:, :width]
-    return np.asarray(inside, np.bool_)
-
-
-def _crossings(ring: Points, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows, and the x at which a closed ring (n, 2) crosses their middles (at whole numbers)."""
-    start, end = ring[:-1], ring[1:]
-    low, high = (
-        np.clip(np.ceil(f(start[:, 1], end[:, 1])), 0, height) for f in (np.minimum, np.maximum)
-    )
-    count = (high - low).astype(np.intp)
-    edge = np.repeat(np.arange(len(start)), count)
-    row = (low[edge] + np.arange(count.sum()) - (np.cumsum(count) - count)[edge]).astype(np.intp)
-    slope = (end - start)[edge]
-    x = start[edge, 0] + (row - start[edge, 1]) / slope[:, 1] * slope[:, 0]
-    return row, x

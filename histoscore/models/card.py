@@ -55,7 +55,7 @@ class TrainingFacts:
         cls, facts: Mapping[str, ExampleFacts], parts: Split, config: Mapping[str, Any]
     ) -> TrainingFacts:
         """Counted from the examples and how they were parted."""
-        drawn = all(f.colours == "dyes" for f in facts.values())
+        drawn = all(f.are_dyes for f in facts.values())
         given = {s for f in facts.values() for grades in f.grades.values() for s in grades}
         hashes = sorted({f.sha256 for f in facts.values() if f.sha256})
         digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest() if hashes else ""

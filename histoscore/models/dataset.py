@@ -88,7 +88,7 @@ class TileSource:
             pixels, inside = pixels[part], _moved(matrix, part)
         else:
             inside = matrix
-        glass = 0 if example.facts.colours == "dyes" else 255  # no dark rim where a picture ends
+        glass = 0 if example.facts.are_dyes else 255  # no dark rim where a picture ends
         colours = cut(pixels[..., :3], inside, self.side_px, cv2.INTER_LINEAR, glass)
         labels = cut(pixels[..., 3:], inside, self.side_px, cv2.INTER_NEAREST, _BEYOND)
         image = coloured(colours, example, rng)
@@ -122,8 +122,17 @@ class TileSource:
 
 def coloured(colours: UInt8, example: Example, rng: np.random.Generator) -> UInt8:
     """An example's first three channels as a picture in a random colour."""
-    recolour = random_colour if example.facts.colours == "dyes" else random_stain
-    return recolour(colours, rng)
+    return recoloured(colours, example.facts.are_dyes, rng)
+
+
+def recoloured(colours: UInt8, are_dyes: bool, rng: np.random.Generator) -> UInt8:
+    """Dyes, or a slide's own colours, as a picture of a batch drawn at random."""
+    return (random_colour if are_dyes else random_stain)(colours, rng)
+
+
+def as_shown(colours: UInt8, are_dyes: bool, rng: np.random.Generator) -> UInt8:
+    """Colours as a slide shows them: its own; of painted dyes those of a random batch."""
+    return random_colour(colours, rng) if are_dyes else colours
 
 
 def to_tensor(images: UInt8) -> Tensor:
@@ -149,7 +158,7 @@ def halved(example: Example) -> Example:
     """
     rows, columns = (n // 2 * 2 for n in example.pixels.shape[:2])
     pixels = example.pixels[:rows, :columns]
-    colours = _averaged(pixels[..., :3], example.facts.colours == "dyes")
+    colours = _averaged(pixels[..., :3], example.facts.are_dyes)
     halves = np.dstack([colours, _majority(pixels[..., 3:])])
     facts = example.facts.model_copy(update={"mpp": example.facts.mpp * 2})
     return Example(example.name, facts, halves)

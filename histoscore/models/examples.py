@@ -60,6 +60,11 @@ class ExampleFacts(Record):
     annotated: bool = True
     grades: Mapping[Compartment, Mapping[str, float]] = {}
 
+    @property
+    def are_dyes(self) -> bool:
+        """Whether it is painted, and gets its colour anew each time."""
+        return self.colours == "dyes"
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -78,10 +83,15 @@ def store_example(folder: Path, name: str, pixels: LabelArray, facts: ExampleFac
         EnvironmentStopError: the disk refuses.
     """
     _check(pixels)
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(pixels), allow_pickle=False)
-    write_atomic(make_folder(folder) / f"{name}.npy", buffer.getvalue())
+    store_array(make_folder(folder) / f"{name}.npy", pixels)
     write_json(folder / f"{name}.json", facts.model_dump(mode="json"))
+
+
+def store_array(path: Path, array: LabelArray) -> None:
+    """Writes a `.npy`, whole or not at all. Raises EnvironmentStopError."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    write_atomic(path, buffer.getvalue())
 
 
 def load_example(folder: Path, name: str) -> Example:

@@ -95,7 +95,7 @@ def learn(
         PredictionError: the loss is no longer a number.
     """
     learner = Learner(network.to(device), settings, steps)
-    curves = Curves(folder, steps, tensorboard)
+    curves = Curves(folder, tensorboard)
     best, best_loss, stale, first = None, float("inf"), 0, 0
     stored = load_checkpoint(folder)
     if stored:
@@ -105,6 +105,7 @@ def learn(
     curves.cut_after(first)
     recent = stored.recent if stored else ()
     clock = _Clock(first, steps, task.batch_size * settings.accumulate, task.unit, recent)
+    mixed = autocast(device, settings.precision)
     batches = ahead(task.batch, first * settings.accumulate, steps * settings.accumulate)
     for step in range(first + 1, steps + 1):
         if settings.patience and stale >= settings.patience:  # also where it was killed just then
@@ -113,7 +114,7 @@ def learn(
         losses = []
         torch.manual_seed(step)  # of dropout: the same after a kill
         for _ in range(settings.accumulate):
-            with autocast(device, settings.precision):
+            with mixed:
                 loss = task.loss(learner.network, next(batches), device)
             learner.add(loss / settings.accumulate)
             losses.append(loss.item())
@@ -125,7 +126,7 @@ def learn(
             report(clock.line(step))
         if step % settings.check_every and not last:
             continue
-        with autocast(device, settings.precision):
+        with mixed:
             seen = task.check(learner.averaged, device)
         if seen:
             curves.add(step, **{f"held_out_{name}": value for name, value in seen.items()})

@@ -16,8 +16,8 @@ PICTURE = "curves.png"
 class Curves:
     """Values by step, written as they come; a column is made when a value first has its name."""
 
-    def __init__(self, folder: Path, steps: int, tensorboard: bool = False) -> None:
-        self._folder, self._steps = make_folder(folder), steps
+    def __init__(self, folder: Path, tensorboard: bool = False) -> None:
+        self._folder = make_folder(folder)
         self._rows: dict[int, dict[str, float]] = _read(folder / FILE)
         self._events = _event_writer(folder) if tensorboard else None
 

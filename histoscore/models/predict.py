@@ -127,7 +127,8 @@ class Predictor:
         assert isinstance(grader.spec, GraderSpec)  # the bundle's card was checked
         inputs = (part.to(self.device) for part in collate_strips(strips, grader.spec))
         with self._mode():
-            outputs = _finite_tensor(grader.module(*inputs).float().cpu())
+            outputs = grader.module(*inputs).float().cpu()
+        _finite(outputs.numpy())
         log_probabilities = build_head(grader.spec.head, self._ladder).log_probabilities(outputs)
         probabilities = np.exp(log_probabilities.numpy().astype(np.float64))
         probabilities /= probabilities.sum(1, keepdims=True)
@@ -291,11 +292,6 @@ def _device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wanted)
-
-
-def _finite_tensor(values: torch.Tensor) -> torch.Tensor:
-    _finite(values.numpy())
-    return values
 
 
 def _finite(values: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from histoscore.files import write_atomic
 from histoscore.geometry import Box, Mpp
-from histoscore.models.augment import random_colour
-from histoscore.models.dataset import scaled
-from histoscore.models.examples import Example
+from histoscore.models.dataset import as_shown, scaled
+from histoscore.models.examples import Example, store_array
 from histoscore.models.predict import Predictor, context_channels
 from histoscore.slides.memory import PictureInMemory
 
@@ -22,9 +19,7 @@ def prior_of(predictor: Predictor, example: Example, folder: Path) -> NDArray[np
     """(rows / k, columns / k, context) of an example, computed where it is not in `folder` yet."""
     file = folder / f"{example.name}.npy"
     if not file.exists():
-        seen = io.BytesIO()
-        np.save(seen, _seen_by_coarse(predictor, example), allow_pickle=False)
-        write_atomic(file, seen.getvalue())
+        store_array(file, _seen_by_coarse(predictor, example))
     return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
 
 
@@ -36,9 +31,8 @@ def number_of(name: str) -> int:
 def _seen_by_coarse(predictor: Predictor, example: Example) -> NDArray[np.uint8]:
     """Its context channels; a painted scene is shown in one random colour."""
     small = scaled(example, predictor.mpp_of("coarse"))
-    picture = np.ascontiguousarray(small.pixels[..., :3])
-    if example.facts.colours == "dyes":
-        picture = random_colour(picture, np.random.default_rng([7_003, number_of(example.name)]))
+    rng = np.random.default_rng([7_003, number_of(example.name)])
+    picture = as_shown(np.ascontiguousarray(small.pixels[..., :3]), small.facts.are_dyes, rng)
     slide = PictureInMemory(picture, Mpp(small.facts.mpp))
     box = Box(0, 0, slide.info.width, slide.info.height)
     return context_channels(predictor.coarse(slide, box))

@@ -47,9 +47,7 @@ class SegmentationTask:
         return self.training.batch(number)
 
     def loss(self, network: nn.Module, batch: Batch, device: torch.device) -> Tensor:
-        tissue, zones = network(batch.images.to(device))
-        labels, zone_labels = batch.tissue.to(device), batch.zones.to(device)
-        return segmentation_loss(tissue.float(), zones.float(), labels, zone_labels)
+        return segmentation_loss(*_answered(network, batch, device))
 
     @torch.inference_mode()
     def check(self, network: nn.Module, device: torch.device) -> Mapping[str, float]:
@@ -59,14 +57,20 @@ class SegmentationTask:
         losses, counts = [], np.zeros((2, len(MEASURED) + 1))
         for number in range(-(-self.check_tiles // self.held_out.batch_size)):
             batch = self.held_out.batch(number)
-            tissue, zones = network(batch.images.to(device))
-            labels, zone_labels = batch.tissue.to(device), batch.zones.to(device)
-            loss = segmentation_loss(tissue.float(), zones.float(), labels, zone_labels)
-            losses.append(float(loss))
-            counts += _overlaps(tissue, zones, labels, zone_labels)
+            answered = _answered(network, batch, device)
+            losses.append(float(segmentation_loss(*answered)))
+            counts += _overlaps(*answered)
         names = ("dice_hyaline", "dice_calcified", "dice_bones")
         dice = dict(zip(names, 2 * counts[0] / np.maximum(counts[1], 1), strict=True))
         return {"loss": float(np.mean(losses)), **dice}
+
+
+def _answered(
+    network: nn.Module, batch: Batch, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Logits of tissue and zones, then the labels of both."""
+    tissue, zones = network(batch.images.to(device))
+    return tissue.float(), zones.float(), batch.tissue.to(device), batch.zones.to(device)
 
 
 def segmentation_loss(tissue: Tensor, zones: Tensor, labels: Tensor, zone_labels: Tensor) -> Tensor:

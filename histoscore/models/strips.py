@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from histoscore.files import write_atomic
 from histoscore.geometry import Box, Mpp
 from histoscore.image.strips import ABOVE_PX
-from histoscore.models.augment import random_colour, random_stain
+from histoscore.models.dataset import UInt8, as_shown, recoloured
 from histoscore.models.examples import Example
 from histoscore.models.predict import Predictor
 from histoscore.models.reading import read_section, read_strip
 from histoscore.records import Strip
 from histoscore.slides.memory import PictureInMemory
 from histoscore.vocabulary import Compartment
+
+Colouring = Callable[[UInt8, bool, np.random.Generator], UInt8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +42,21 @@ class ExampleStrip:
 
     def shown(self, rng: np.random.Generator) -> Strip:
         """As a slide would show it: in its own colour, a painted one in a random colour."""
-        if not self.are_dyes:
-            return Strip(self.compartment, self.pixels, ABOVE_PX, self.mpp)
-        colour = random_colour(np.ascontiguousarray(self.pixels[..., :3]), rng)
-        layers = np.dstack([colour, self.pixels[..., 3:]])
-        return Strip(self.compartment, layers, ABOVE_PX, self.mpp)
+        return self._strip(self.pixels, as_shown, ABOVE_PX, rng)
 
     def varied(self, rng: np.random.Generator) -> Strip:
         """In a random colour, either way round, shifted a little in depth."""
         pixels = self.pixels[:, :: rng.choice([-1, 1])]
         shift = int(rng.integers(-4, 5))
         rows = np.clip(np.arange(len(pixels)) - shift, 0, len(pixels) - 1)
-        pixels = pixels[rows]
-        recolour = random_colour if self.are_dyes else random_stain
-        colour = recolour(np.ascontiguousarray(pixels[..., :3]), rng)
-        layers = np.dstack([colour, pixels[..., 3:]])
-        return Strip(self.compartment, layers, ABOVE_PX + shift, self.mpp)
+        return self._strip(pixels[rows], recoloured, ABOVE_PX + shift, rng)
+
+    def _strip(
+        self, pixels: UInt8, colour: Colouring, tidemark_row: int, rng: np.random.Generator
+    ) -> Strip:
+        picture = colour(np.ascontiguousarray(pixels[..., :3]), self.are_dyes, rng)
+        layers = np.dstack([picture, pixels[..., 3:]])
+        return Strip(self.compartment, layers, tidemark_row, self.mpp)
 
 
 def cut_strips(predictor: Predictor, example: Example, seed: int, file: Path) -> None:
@@ -64,10 +65,10 @@ def cut_strips(predictor: Predictor, example: Example, seed: int, file: Path) ->
     A painted scene is read in one random colour; its strips hold dyes, to be coloured anew at
     every step. Compartments that the networks do not find leave no strip.
     """
-    drawn = example.facts.colours == "dyes"
+    drawn = example.facts.are_dyes
     colours = np.ascontiguousarray(example.pixels[..., :3])
     mpp = Mpp(example.facts.mpp)
-    picture = random_colour(colours, np.random.default_rng([7_002, seed])) if drawn else colours
+    picture = as_shown(colours, drawn, np.random.default_rng([7_002, seed]))
     slide = PictureInMemory(picture, mpp)
     box = Box(0, 0, slide.info.width, slide.info.height)
     reading = read_section(predictor, slide, box, example.facts.medial)
@@ -99,7 +100,7 @@ def load_strips(file: Path, example: Example, mpp: Mpp) -> list[ExampleStrip]:
                 compartment=Compartment(name),
                 grades=facts.grades[Compartment(name)],
                 animal=facts.animal,
-                are_dyes=facts.colours == "dyes",
+                are_dyes=facts.are_dyes,
                 mpp=mpp,
                 slide=facts.slide,
                 section=facts.section,

@@ -15,6 +15,7 @@ from histoscore.errors import UsageError
 from histoscore.export.zarr_labels import read_label_store
 from histoscore.geojson import read_features
 from histoscore.geometry import Placement
+from histoscore.image.filled import filled
 from histoscore.pipeline.graded import GradedRun
 from histoscore.records import LabelMap, Mask, SectionResult, SlideResult
 from histoscore.scoring.areas import OutlineOverlap, mask_overlap
@@ -76,21 +77,12 @@ def compare_outlines(run: GradedRun, folder: Path) -> OutlineFindings:
 def rasterised(outline: BaseGeometry, placement: Placement, shape: tuple[int, int]) -> Mask:
     """Pixels of an array on the slide whose centre lies in an outline (level-0 pixel corners)."""
     mask = np.zeros(shape, dtype=bool)
-    left, top, right, bottom = outline.bounds
-    columns = _window(left, right, placement.x, placement.downsample, shape[1])
-    rows = _window(top, bottom, placement.y, placement.downsample, shape[0])
-    x = (np.arange(columns.start, columns.stop) + 0.5) * placement.downsample + placement.x
-    y = (np.arange(rows.start, rows.stop) + 0.5) * placement.downsample + placement.y
-    if x.size and y.size:
-        shapely.prepare(outline)
-        mask[rows, columns] = shapely.contains_xy(outline, *np.meshgrid(x, y))
+    corner, scale = (placement.x, placement.y), placement.downsample
+    found = filled(shapely.transform(outline, lambda points: (points - corner) / scale), shape)
+    if found:
+        window, inside = found
+        mask[window] = inside
     return mask
-
-
-def _window(low: float, high: float, start: float, downsample: float, size: int) -> slice:
-    first = int(np.floor((low - start) / downsample))
-    last = int(np.ceil((high - start) / downsample))
-    return slice(min(max(first, 0), size), min(max(last, 0), size))
 
 
 def _files(run: GradedRun, folder: Path) -> dict[str, Path]:

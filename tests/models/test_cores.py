@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -54,19 +55,36 @@ def test_where_the_processor_is_not_described_it_is_not(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("system", ["darwin", "win32"])
 def test_memory_is_kept_on_glibc_alone(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere the C library is not even looked at."""
-
-    def never(name: object) -> None:
-        raise AssertionError
-
+    looked_at: list[object] = []
     monkeypatch.setattr("sys.platform", system)
-    monkeypatch.setattr("ctypes.CDLL", never)
+    monkeypatch.setattr("ctypes.CDLL", looked_at.append)
     reuse_memory()
+    assert looked_at == []
 
 
-def test_a_c_library_without_the_switch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_glibc_is_asked_to_keep_what_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda option, value: asked.append((option, value)))
     monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    monkeypatch.setattr("ctypes.CDLL", lambda name: library)
     reuse_memory()
+    assert asked == [(-4, 0), (-1, 2**31 - 1)]
+
+
+def test_a_c_library_without_the_switch_is_looked_at_and_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[str] = []
+
+    class WithoutSwitch:
+        def __getattr__(self, name: str) -> None:
+            looked_at.append(name)
+            raise AttributeError(name)
+
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("ctypes.CDLL", lambda name: WithoutSwitch())
+    reuse_memory()
+    assert looked_at == ["mallopt"]
 
 
 def test_opencv_keeps_to_one_thread_beside_a_network() -> None:

@@ -27,7 +27,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_column_is_made_when_it_first_has_a_value(tmp_path: Path) -> None:
-    curves = Curves(tmp_path / "new", 100)
+    curves = Curves(tmp_path / "new")
     curves.add(20, loss=0.5, rate=1e-3)
     curves.add(25, held_out_loss=0.75)
     curves.add(40, loss=0.25)
@@ -39,7 +39,7 @@ def test_a_column_is_made_when_it_first_has_a_value(tmp_path: Path) -> None:
 
 
 def test_values_of_one_step_stand_in_one_row(tmp_path: Path) -> None:
-    curves = Curves(tmp_path, 100)
+    curves = Curves(tmp_path)
     curves.add(20, loss=0.5)
     curves.add(20, held_out_loss=0.75)
     assert rows(tmp_path) == [{"step": "20", "loss": "0.5", "held_out_loss": "0.75"}]
@@ -47,8 +47,8 @@ def test_values_of_one_step_stand_in_one_row(tmp_path: Path) -> None:
 
 def test_what_lies_beyond_the_checkpoint_is_forgotten(tmp_path: Path) -> None:
     for step in (20, 40, 60):
-        Curves(tmp_path, 100).add(step, loss=1 / step)
-    again = Curves(tmp_path, 100)
+        Curves(tmp_path).add(step, loss=1 / step)
+    again = Curves(tmp_path)
     again.cut_after(40)
     assert [row["step"] for row in rows(tmp_path)] == ["20", "40"]
     again.add(60, loss=0.5)
@@ -61,12 +61,12 @@ def test_opened_again_nothing_is_lost_or_changed(
     written: dict[int, dict[str, float]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("curves")
-    curves = Curves(folder, 500)
+    curves = Curves(folder)
     curves.cut_after(0)
     for step, values in sorted(written.items()):
         curves.add(step, **values)
     before = (folder / FILE).read_text()
-    Curves(folder, 500).cut_after(500)
+    Curves(folder).cut_after(500)
     assert (folder / FILE).read_text() == before
 
 
@@ -74,7 +74,7 @@ def test_opened_again_nothing_is_lost_or_changed(
 def test_the_picture_has_losses_above_and_all_else_below(
     tmp_path: Path, others: dict[str, float]
 ) -> None:
-    curves = Curves(tmp_path, 100)
+    curves = Curves(tmp_path)
     for step in (20, 40):
         curves.add(step, loss=1 / step, rate=1e-3, **others)
     curves.draw()
@@ -88,4 +88,4 @@ def test_tensorboard_that_is_not_there_is_said(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UsageError, match="pip install tensorboard"):
-        Curves(tmp_path, 100, tensorboard=True)
+        Curves(tmp_path, tensorboard=True)
