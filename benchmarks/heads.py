@@ -16,6 +16,7 @@ import argparse
 import json
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from histoscore.models.training_config import TrainConfig
 from histoscore.scoring.agreement import quadratic_weighted_kappa
 from histoscore.vocabulary import Ladder
 
-HEADS = (
+HEADS: tuple[Mapping[str, object], ...] = (
     {"name": "soft", "softness": 0.25},
     {"name": "corn"},
     {"name": "cross_entropy"},
@@ -42,7 +43,7 @@ TRAINING = {"epochs": 60, "batch": 24, "encoder_rate": 0, "cached_colours": 8, "
 RESAMPLES = 2_000
 
 
-def with_head(folder: Path, head: dict[str, object]) -> Training:
+def with_head(folder: Path, head: Mapping[str, object]) -> Training:
     """The folder's training with another head on a frozen encoder, in a folder of its own."""
     stored = parse_settings(
         TrainConfig, json.loads((folder / "config.json").read_text()), str(folder / "config.json")
@@ -58,7 +59,7 @@ def with_head(folder: Path, head: dict[str, object]) -> Training:
     if not (out / "strips").exists():
         (out / "strips").symlink_to((folder / "strips").absolute())
     facts = {n: load_facts(folder / "examples", n) for n in stored_names(folder / "examples")}
-    return Training(config, folder, out, split(facts, config.split), print)
+    return Training(config, folder, out, facts, split(facts, config.split), print)
 
 
 def measures(true: NDArray[np.float64], found: NDArray[np.float64], ladder: Ladder) -> list[float]:

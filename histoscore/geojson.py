@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import shapely
@@ -33,6 +33,8 @@ MAX_BYTES = 256 * 2**20
 """Larger files are refused unread."""
 
 _DECIMALS = 3
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,17 @@ def read_features(
         except ValueError as problem:
             rejected.append(f"object {number}: {problem}")
     return tuple(features), tuple(rejected)
+
+
+def of_class(classification: str, known: Mapping[str, _T]) -> _T | None:
+    """What is known of a QuPath class: of the whole name, else of the part before its subclasses.
+
+    Args:
+        classification: `hyaline cartilage: MFC`; capitals do not matter.
+        known: class in lower case → anything.
+    """
+    name = classification.strip().casefold()
+    return known.get(name, known.get(name.partition(":")[0].strip()))
 
 
 def _as_json(feature: Feature) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from histoscore.geojson import Feature, read_features
+from histoscore.geojson import Feature, of_class, read_features
 from histoscore.geometry import Box
 from histoscore.image.filled import filled
 from histoscore.models.examples import EITHER_BONE
@@ -77,7 +77,7 @@ def read_annotations(path: Path, classes: Mapping[str, str]) -> Annotations:
     known = {name.casefold(): label_of(tissue) for name, tissue in classes.items()}
     outlines, unknown = [], Counter[str]()
     for feature in features:
-        label = _label(feature.classification, known)
+        label = of_class(feature.classification, known)
         if label is None:
             unknown[feature.classification or "(no class)"] += 1
         else:
@@ -101,12 +101,6 @@ def draw(outlines: Sequence[Outline], box: Box, tissue: LabelArray, zone: LabelA
         window, inside = found
         tissue[window][inside] = outline.label
         zone[window][inside] = outline.zone
-
-
-def _label(classification: str, known: Mapping[str, int]) -> int | None:
-    """By the whole class, else by the class without its subclasses."""
-    name = classification.strip().casefold()
-    return known.get(name, known.get(name.partition(":")[0].strip()))
 
 
 def _zone(feature: Feature, label: int) -> int:

@@ -71,13 +71,16 @@ def cached_strips(
     network: GraderNetwork,
     folder: Path,
     variants: int,
-    device: torch.device,
     report: Callable[[str], None],
 ) -> CachedStrips:
     """The source's strips through the network's encoder, from `folder` where they lie there."""
     if not _is_whole(folder):
         shutil.rmtree(folder, ignore_errors=True)
-        _store(source, network, folder, variants, device, report)
+        group = zarr.open_group(folder, mode="w")
+        for variant in range(variants):
+            _store(source, network.eval(), group, variant, variants)
+            report(f"{variant + 1} of {variants} colours of {len(source.strips)} strips encoded")
+        group.attrs[_WHOLE] = True
     group = zarr.open_group(folder, mode="r")
     columns, present, measures = (np.asarray(group[name]) for name in _ARRAYS)
     return CachedStrips(source, columns, present, measures)
@@ -88,28 +91,22 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _store(
-    source: StripSource,
-    network: GraderNetwork,
-    folder: Path,
-    variants: int,
-    device: torch.device,
-    report: Callable[[str], None],
+    source: StripSource, network: GraderNetwork, group: zarr.Group, variant: int, variants: int
 ) -> None:
-    network = network.to(device).eval()
-    group = zarr.open_group(folder, mode="w")
-    for variant in range(variants):
-        start = 0
-        for batch in source.variant(variant):
-            with torch.inference_mode():
-                columns = network.encoded(batch.pixels.to(device)).cpu().numpy()
-            values = (columns.astype(np.float16), batch.present.numpy(), batch.measures.numpy())
-            stop = start + len(columns)
-            for name, part in zip(_ARRAYS, values, strict=True):
-                if name not in group:
-                    shape = (variants, len(source.strips), *part.shape[1:])
-                    chunks = (1, min(64, len(source.strips)), *part.shape[1:])
-                    group.create_array(name, shape=shape, chunks=chunks, dtype=part.dtype)
-                group[name][variant, start:stop] = part
-            start = stop
-        report(f"{variant + 1} of {variants} colours of {len(source.strips)} strips encoded")
-    group.attrs[_WHOLE] = True
+    """Encodes every strip once."""
+    device = next(network.parameters()).device
+    start = 0
+    for batch in source.variant(variant):
+        with torch.inference_mode():
+            columns = network.encoded(batch.pixels.to(device)).cpu().numpy()
+        values = (columns.astype(np.float16), batch.present.numpy(), batch.measures.numpy())
+        stop = start + len(columns)
+        for name, part in zip(_ARRAYS, values, strict=True):
+            if name not in group:
+                shape = (variants, len(source.strips), *part.shape[1:])
+                chunks = (1, min(64, len(source.strips)), *part.shape[1:])
+                group.create_array(name, shape=shape, chunks=chunks, dtype=part.dtype)
+            array = group[name]
+            assert isinstance(array, zarr.Array)  # made just above
+            array[variant, start:stop] = part
+        start = stop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -20,9 +20,6 @@ from histoscore.models.specs import GraderSpec
 from histoscore.models.strips import ExampleStrip, wanted_shares
 from histoscore.records import Strip
 from histoscore.vocabulary import Ladder
-
-if TYPE_CHECKING:
-    from histoscore.models.cached_strips import CachedStrips
 
 _MEASURE_NOISE = 0.02
 _LOOK_BATCH = 16
@@ -55,6 +52,21 @@ class StripBatch(NamedTuple):
     present: Tensor
     measures: Tensor
     wanted: Tensor
+
+
+class StripBatches(Protocol):
+    """Batches of strips by number, the same each time; from pictures, or from stored features."""
+
+    @property
+    def ladder(self) -> Ladder: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
+    def batches_an_epoch(self) -> int: ...
+
+    def batch(self, number: int) -> StripBatch: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +147,7 @@ class GradingTask:
     """Strips of training animals to learn from, of held-out ones (None: there are none) to look
     at, and what the network's outputs mean."""
 
-    training: StripSource | CachedStrips
+    training: StripBatches
     held_out: StripSource | None
     head: Head
     unit: str = "strips"

@@ -18,21 +18,24 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from histoscore.config import (
-    TileSettings,
-)
+from histoscore.config import TileSettings
 from histoscore.errors import ConfigError
 from histoscore.files import make_folder
 from histoscore.geometry import Mpp
 from histoscore.models.appearance import appearance_limits
-from histoscore.models.cached_strips import CachedStrips, cached_strips
+from histoscore.models.cached_strips import cached_strips
 from histoscore.models.card import TrainingFacts, write_bundle
 from histoscore.models.checkpoint import drop_checkpoint
 from histoscore.models.cores import has_fast_bfloat16
 from histoscore.models.crossval import HeldOut, calibrated
 from histoscore.models.dataset import TileSource, scaled
-from histoscore.models.examples import Example, load_example, load_facts, stored_names
-from histoscore.models.grading import GradingTask, StripSource, log_probabilities
+from histoscore.models.examples import Example, ExampleFacts, load_example
+from histoscore.models.grading import (
+    GradingTask,
+    StripBatches,
+    StripSource,
+    log_probabilities,
+)
 from histoscore.models.heads import build_head
 from histoscore.models.learning import Report, learn
 from histoscore.models.networks import GraderNetwork, build_network, load_weights, save_weights
@@ -58,13 +61,15 @@ class Training:
 
     Attributes:
         config: what is asked. root: where examples lie; out: where this training leaves its
-            stages. parts: names of examples; test: of those that nothing may be learnt from.
+            stages. facts: of every example, by name. parts: their names; test: of those that
+            nothing may be learnt from.
         base: folder that paths in the configuration are relative to.
     """
 
     config: TrainConfig
     root: Path
     out: Path
+    facts: Mapping[str, ExampleFacts]
     parts: Split
     report: Report
     test: tuple[str, ...] = ()
@@ -87,7 +92,6 @@ class Training:
         calibration = calibrated(own or elsewhere, self._ladder, self.config.calibration.coverage)
         if calibration is None:
             self.report("no animals were held out: the bundle has no calibration")
-        facts = {n: load_facts(self._examples, n) for n in stored_names(self._examples)}
         return write_bundle(
             self.out,
             self.config.name,
@@ -95,7 +99,7 @@ class Training:
             self._ladder,
             appearance_limits(self._loaded(self.parts.train)),
             calibration,
-            TrainingFacts.of(facts, self.parts, self.config.model_dump(mode="json")),
+            TrainingFacts.of(self.facts, self.parts, self.config.model_dump(mode="json")),
         )
 
     def check(self) -> None:
@@ -106,15 +110,13 @@ class Training:
             "calibration": self.parts.calibration,
             "test": self.test,
         }
-        check_leaks(
-            {p: [load_facts(self._examples, n) for n in names] for p, names in named.items()}
-        )
+        check_leaks({part: [self.facts[n] for n in names] for part, names in named.items()})
 
     def held_out(self, part: str) -> HeldOut:
         """What this training's grader says of the strips of a part that it has not learnt from."""
         names = self.test if part == "test" else getattr(self.parts, part)
         strips = self._strips(names)
-        graded = sum(len(example.facts.grades) for example in self._gradable(names))
+        graded = sum(len(self.facts[name].grades) for name in self._gradable(names))
         if not strips:
             return HeldOut([], np.zeros((0, len(self._ladder))), graded)
         spec = self.config.grader.network
@@ -247,18 +249,17 @@ class Training:
 
     def _graded(self, network: nn.Module) -> nn.Module:
         stage, folder = self.config.grader, self._folder("grader")
-        training: StripSource | CachedStrips
-        training = self._source(self._strips(self.parts.train), stage.training.batch)
+        pictures = self._source(self._strips(self.parts.train), stage.training.batch)
+        training: StripBatches = pictures
         validation = self._strips(self.parts.validation)
         held_out = self._source(validation, 1) if validation else None
         if stage.training.cached_colours:
             assert isinstance(network, GraderNetwork)  # built from a grader's spec
             training = cached_strips(
-                training,
-                network,
+                pictures,
+                network.to(self._device),
                 folder / "features.zarr",
                 stage.training.cached_colours,
-                self._device,
                 self.report,
             )
         task = GradingTask(training, held_out, build_head(stage.network.head, self._ladder))
@@ -291,20 +292,19 @@ class Training:
         predictor = self._predictor(networks)
         strips: list[ExampleStrip] = []
         graded = self._gradable(names)
-        for number, example in enumerate(graded, 1):
-            file = folder / f"{example.name}.npz"
+        for number, name in enumerate(graded, 1):
+            example, file = load_example(self._examples, name), folder / f"{name}.npz"
             if not file.exists():
-                cut_strips(predictor, example, number_of(example.name), file)
+                cut_strips(predictor, example, number_of(name), file)
             strips += load_strips(file, example, Mpp(spec.mpp))
             if number % 20 == 0 or number == len(graded):
                 self.report(f"{len(strips)} strips from {number} of {len(graded)} sections")
         return strips
 
-    def _gradable(self, names: Sequence[str]) -> list[Example]:
+    def _gradable(self, names: Sequence[str]) -> list[str]:
         """Examples with grades that are fine enough for the grader."""
         coarsest = COARSER * self.config.grader.network.mpp
-        loaded = self._loaded(names)
-        return [e for e in loaded if e.facts.grades and e.facts.mpp <= coarsest]
+        return [n for n in names if self.facts[n].grades and self.facts[n].mpp <= coarsest]
 
     def _loaded(self, names: Sequence[str]) -> list[Example]:
         return [load_example(self._examples, name) for name in names]

@@ -30,11 +30,12 @@ from histoscore.models.examples import (
 )
 from histoscore.models.study_grades import SectionGrades, join_grades
 from histoscore.models.study_sources import Sources, claim_sources, digest
-from histoscore.models.survey import SurveyedSlide, find_annotations, survey
+from histoscore.models.survey import SurveyedSlide, survey
 from histoscore.records import LabelArray, RgbImage, Section
 from histoscore.slides.open import open_slide
 from histoscore.study import read_study
 from histoscore.study.names import suggestion
+from histoscore.study.outline_files import find_outlines
 from histoscore.vocabulary import IGNORE, OARSI_MOUSE, Ladder, Tissue, Zone
 
 Report = Callable[[str], None]
@@ -99,13 +100,13 @@ def prepare_study(
 
     Raises:
         ManifestError: a sheet is wrong, or grades belong to no slide or section.
-        ConfigError: the annotations fit no slide, or one file fits two.
-        UsageError: slides or annotations cannot be read; lists them all.
+        UsageError: slides or annotations cannot be read, or do not fit; lists them all.
         RunMismatchError: the folder holds examples of other slides, outlines, grades or settings.
     """
     study = read_study(base / data.sheet)
     slides = survey(study, data.sections, report)
-    files = find_annotations(base / data.annotations, slides) if data.annotations else {}
+    names = [slide.row.slide for slide in slides]
+    files = find_outlines(base / data.annotations, names) if data.annotations else {}
     annotations = _annotations(files, data.classes, report)
     grades: Grades = {}
     if data.scorers:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from histoscore.config import SectionSettings
-from histoscore.errors import ConfigError, SlideError, UsageError
+from histoscore.errors import SlideError, UsageError
 from histoscore.files import sha256_of
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.sections import chosen_sections, find_sections
@@ -66,38 +65,6 @@ def survey(study: Study, settings: SectionSettings, report: Report) -> tuple[Sur
             + "\n".join(f"  {problem}" for problem in problems)
         )
     return tuple(slides.values())
-
-
-def find_annotations(folder: Path, slides: Sequence[SurveyedSlide]) -> Mapping[str, Path]:
-    """Slide → its GeoJSON file, called after the slide with or without its ending.
-
-    Raises:
-        ConfigError: the folder is missing or fits no slide, a slide has two files, or two slides
-            have the same.
-    """
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: is not there; give the folder of GeoJSON files")
-    problems, taken = [], dict[Path, str]()
-    for slide in (slide.row for slide in slides):
-        files = [file for file in _candidates(folder, slide) if file.is_file()]
-        if len(files) > 1:
-            problems.append(f"{slide.slide} has {' and '.join(f.name for f in files)}; keep one")
-        for file in files[:1]:
-            other = taken.setdefault(file, slide.slide)
-            if other != slide.slide:
-                problems.append(f"{file.name} fits {other} and {slide.slide}; rename one slide")
-    if not taken:
-        problems.append("no file is called after a slide of the sheet (SLIDE.geojson)")
-    if problems:
-        raise ConfigError(f"{folder}: " + "\n  ".join(problems))
-    return {slide: file for file, slide in taken.items()}
-
-
-def _candidates(folder: Path, row: StudyRow) -> tuple[Path, ...]:
-    """QuPath exports by the whole name; people drop the ending, or both parts of `.ome.tif`."""
-    stem = row.path.stem
-    names = dict.fromkeys((row.path.name, stem, stem.removesuffix(".ome")))
-    return tuple(folder / f"{name}.geojson" for name in names)
 
 
 def _surveyed(row: StudyRow, settings: SectionSettings) -> SurveyedSlide:

@@ -56,7 +56,8 @@ def train_from_config(
     held_out = (
         _cross_validated(config, facts, out, path.parent, report) if config.cross_validation else []
     )
-    training = Training(config, out, out, split(facts, config.split), report, base=path.parent)
+    parts = split(facts, config.split)
+    training = Training(config, out, out, facts, parts, report, base=path.parent)
     return training.bundle(held_out)
 
 
@@ -98,7 +99,7 @@ def _cross_validated(
     for number, fold in enumerate(folds(facts, config.cross_validation.folds, config.split), 1):
         report(f"fold {number}: {len(fold.test)} sections held out")
         folder = make_folder(out / "folds" / str(number))
-        training = Training(config, out, folder, fold.inner, report, fold.test, base)
+        training = Training(config, out, folder, facts, fold.inner, report, fold.test, base)
         training.check()
         found.append(training.held_out("test"))
     write_cross_validation(out, found, config.ladder.ladder, report)

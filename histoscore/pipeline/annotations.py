@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import shapely
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
-from histoscore.errors import UsageError
 from histoscore.export.zarr_labels import read_label_store
-from histoscore.geojson import read_features
+from histoscore.geojson import of_class, read_features
 from histoscore.geometry import Placement
 from histoscore.image.filled import filled
 from histoscore.pipeline.graded import GradedRun
 from histoscore.records import LabelMap, Mask, SectionResult, SlideResult
 from histoscore.scoring.areas import OutlineOverlap, mask_overlap
+from histoscore.study.outline_files import find_outlines
 from histoscore.vocabulary import Tissue
 
 CARTILAGE = "cartilage"
@@ -51,10 +51,11 @@ def compare_outlines(run: GradedRun, folder: Path) -> OutlineFindings:
     A tissue of a section counts where a person outlined some of it.
 
     Raises:
-        UsageError: no file of the folder belongs to a slide of the run, or one to two slides.
+        UsageError: the folder's files do not fit the run's slides.
         StoredResultError: a label map of the run is damaged.
     """
-    files = _files(run, folder)
+    slides = [slide for slide in run.places if (slide, None) not in run.left_out]
+    files = find_outlines(folder, slides)
     overlaps: list[OutlineOverlap] = []
     notices: list[str] = []
     missing = 0
@@ -85,40 +86,12 @@ def rasterised(outline: BaseGeometry, placement: Placement, shape: tuple[int, in
     return mask
 
 
-def _files(run: GradedRun, folder: Path) -> dict[str, Path]:
-    """Slide → its file of outlines, for the slides that have one and were not excluded."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: is no folder; give the one with the exported .geojson files")
-    files: dict[str, Path] = {}
-    for slide in run.places:
-        name = PurePosixPath(slide.strip().replace("\\", "/"))
-        paths = [folder / f"{text}.geojson" for text in (name.name, name.stem)]
-        path = next((path for path in paths if path.is_file()), None)
-        if path and (slide, None) not in run.left_out:
-            if path in files.values():
-                raise UsageError(
-                    f"{path}: belongs to two slides of the run; name the files after the slides' "
-                    f"whole names, for example {name.name}.geojson"
-                )
-            files[slide] = path
-    if not files:
-        raise UsageError(
-            f"{folder}: holds no outlines of the run's slides; name the files after the slides, "
-            f"for example {PurePosixPath(next(iter(run.places))).stem}.geojson"
-        )
-    return files
-
-
 def _outlines(path: Path) -> tuple[list[tuple[Tissue, BaseGeometry]], list[str]]:
     features, rejected = read_features(path)
-    named = [(_tissue(feature.classification), feature.geometry) for feature in features]
+    named = [(of_class(feature.classification, CLASSES), feature.geometry) for feature in features]
     outlines = [(tissue, outline) for tissue, outline in named if tissue is not None]
     lines = [reason for reason in rejected if "is not an outline" not in reason]
     return outlines, [f"{path.name}: {reason}, left out" for reason in lines]
-
-
-def _tissue(classification: str) -> Tissue | None:
-    return CLASSES.get(classification.partition(":")[0].strip().casefold())
 
 
 def _by_section(

@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cached(folder: Path) -> CachedStrips:
-    return cached_strips(source(), network(), folder, 2, CPU, quiet)
+    return cached_strips(source(), network(), folder, 2, quiet)
 
 
 def test_columns_are_what_the_encoder_makes_of_the_varied_strips(cached: CachedStrips) -> None:
@@ -94,7 +94,7 @@ def test_the_network_says_the_same_of_columns_as_of_pixels() -> None:
 
 def test_what_is_stored_is_not_computed_again(cached: CachedStrips, folder: Path) -> None:
     said: list[str] = []
-    again = cached_strips(source(), network(), folder, 2, CPU, said.append)
+    again = cached_strips(source(), network(), folder, 2, said.append)
     assert said == []
     assert (again.columns == cached.columns).all()
 
@@ -103,7 +103,7 @@ def test_what_a_kill_left_unfinished_is_computed_anew(tmp_path: Path) -> None:
     folder = tmp_path / "features.zarr"
     zarr.open_group(folder, mode="w").create_array("columns", shape=(1, 5), dtype="f2")
     said: list[str] = []
-    found = cached_strips(source(), network(), folder, 1, CPU, said.append)
+    found = cached_strips(source(), network(), folder, 1, said.append)
     assert said == ["1 of 1 colours of 5 strips encoded"]
     assert found.columns.shape[:2] == (1, 5)
 

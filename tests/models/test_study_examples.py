@@ -215,14 +215,12 @@ class TestRefusals:
 
     def test_annotations_that_fit_no_slide(self, study: Path) -> None:
         (study / "other").mkdir()
-        with pytest.raises(ConfigError, match="no file is called after a slide"):
+        with pytest.raises(UsageError, match="no file is called after a slide"):
             prepared(study, annotations="other")
 
     def test_two_files_for_one_slide(self, study: Path) -> None:
         shutil.copy(study / "truth" / "M001.geojson", study / "truth" / "M001.jpg.geojson")
-        with pytest.raises(
-            ConfigError, match=r"M001\.jpg has M001\.jpg\.geojson and M001\.geojson"
-        ):
+        with pytest.raises(UsageError, match=r"M001\.jpg has M001\.jpg\.geojson and M001\.geojson"):
             prepared(study)
 
 

@@ -21,7 +21,13 @@ from histoscore.models import priors, stages
 from histoscore.models.bundle import find_bundle
 from histoscore.models.crossval import HeldOut
 from histoscore.models.dataset import scaled
-from histoscore.models.examples import Example, ExampleFacts, load_facts, store_example
+from histoscore.models.examples import (
+    Example,
+    ExampleFacts,
+    load_facts,
+    store_example,
+    stored_names,
+)
 from histoscore.models.splits import LeakError, Split
 from histoscore.models.stages import Training
 from histoscore.models.strips import ExampleStrip
@@ -282,7 +288,9 @@ def training(out: Path, *overrides: str, report: Any = quiet, **parts: Any) -> T
         inner[key] = json.loads(override.partition("=")[2])
     config = parse_settings(TrainConfig, data, "here")
     split = Split(*(tuple(parts.get(p, ())) for p in ("train", "validation", "calibration")))
-    return Training(config, out, out, split, report)
+    examples = out / "examples"
+    facts = {name: load_facts(examples, name) for name in stored_names(examples)}
+    return Training(config, out, out, facts, split, report)
 
 
 _DATA = {
