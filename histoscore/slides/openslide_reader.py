@@ -20,6 +20,7 @@ from histoscore.slides.mpp import (
     resolve_pixel_size,
     size_from_resolution,
 )
+from histoscore.slides.stored_tiles import VENDORS, StoredTiles
 
 _MISSING = re.compile(r"(?:Couldn't|Could not|Can't) open (.+?): No such file")
 _SHORT = re.compile(r"short read|end of file", re.IGNORECASE)
@@ -51,10 +52,17 @@ class OpenSlideReader(LevelledSlide):
         declared = _declared_size(dict(self._handle.properties))
         size, notes = resolve_pixel_size(declared, sheet_mpp)
         self.scales = level_scales(sizes)
+        vendor = self._handle.properties.get("openslide.vendor", "")
+        scales = self._handle.level_downsamples
+        self._tiles = (
+            StoredTiles(path, sizes, [float(s).is_integer() for s in scales])
+            if vendor in VENDORS
+            else None
+        )
         self.info = SlideInfo(
             path=str(path),
             reader="openslide",
-            format=self._handle.properties.get("openslide.vendor", ""),
+            format=vendor,
             width=sizes[0][0],
             height=sizes[0][1],
             mpp=size.mpp,
@@ -76,8 +84,19 @@ class OpenSlideReader(LevelledSlide):
 
     def close(self) -> None:
         self._handle.close()
+        if self._tiles:
+            self._tiles.close()
 
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
+        if self._tiles and self._tiles.reads(level, self._composed):
+            try:
+                return self._tiles.read(level, x, y, width, height)
+            except DamagedSlideError:
+                pass  # OpenSlide says where, or reads it after all
+        return self._composed(level, x, y, width, height)
+
+    def _composed(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
+        """As OpenSlide composes it."""
         handle = self._handle
         downsample = handle.level_downsamples[level]
         corner = round(x * downsample), round(y * downsample)

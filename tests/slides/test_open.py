@@ -335,12 +335,12 @@ def test_ome_units_are_understood(tmp_path: Path, unit: tuple[str, float]) -> No
 def test_headers_are_read_without_decoding_tiles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from histoscore.slides.tiff import TiffReader
+    from histoscore.slides.segments import Segments
 
     def refuse(*_: object) -> None:
         raise AssertionError("pixels were decoded")
 
-    monkeypatch.setattr(TiffReader, "_decoded", refuse)
+    monkeypatch.setattr(Segments, "samples", refuse)
     assert read_info(write_tiff(tmp_path / "a.tif")).width == WIDTH
 
 
