@@ -100,6 +100,14 @@ class SegmentationMap:
 
 
 @dataclass(frozen=True, slots=True)
+class TissueMap:
+    """The most probable `Tissue` of every pixel (rows, columns), lying at `placement`."""
+
+    tissue: LabelArray
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
 class Joint:
     """How a joint lies in a section, found on the coarse map.
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from histoscore.image.placed import grown, mask_through, nearest_through
-from histoscore.records import Joint, LabelArray, LabelMap, Mask, SegmentationMap
+from histoscore.records import Joint, LabelArray, LabelMap, Mask, SegmentationMap, TissueMap
 from histoscore.vocabulary import Tissue
 
 REACH_UM = 30.0
@@ -31,30 +31,27 @@ def wanted_cartilage(coarse: SegmentationMap, margin_um: float) -> Mask:
     return grown(cartilage, margin_um / coarse.placement.mpp)
 
 
-def tissue_only(fine: SegmentationMap) -> LabelMap:
-    """Tissue by the most probable class, and no compartment: for a section without a joint."""
-    tissue = fine.tissue.argmax(0).astype(np.uint8)
-    compartments = np.zeros_like(tissue)
-    for array in (tissue, compartments):
-        array.setflags(write=False)
-    return LabelMap(tissue, compartments, fine.placement)
+def tissue_only(fine: TissueMap) -> LabelMap:
+    """Tissue and no compartment: for a section without a joint."""
+    compartments = np.zeros_like(fine.tissue)
+    compartments.setflags(write=False)
+    return LabelMap(fine.tissue, compartments, fine.placement)
 
 
-def label_map(joint: Joint, fine: SegmentationMap) -> LabelMap:
-    """Tissue by the most probable class; compartments on articular cartilage only.
+def label_map(joint: Joint, fine: TissueMap) -> LabelMap:
+    """Tissue as the fine pass saw it; compartments on articular cartilage only.
 
     Cartilage that the coarse pass did not take for articular (a growth plate that the fine pass
     mistook, say) keeps its tissue label and belongs to no compartment.
     """
-    tissue = fine.tissue.argmax(0).astype(np.uint8)
+    tissue = fine.tissue
     near = grown(joint.articular, REACH_UM / joint.placement.mpp)
     near = mask_through(near, joint.placement, fine.placement, tissue.shape)
     hyaline, calcified = ((tissue == t) & near for t in (Tissue.HYALINE, Tissue.CALCIFIED))
     nearest = nearest_through(joint.compartments, joint.placement, fine.placement, tissue.shape)
     compartments = _owners(hyaline, calcified, nearest)
     compartments[_specks(compartments, fine.placement.mpp)] = 0
-    for array in (tissue, compartments):
-        array.setflags(write=False)
+    compartments.setflags(write=False)
     return LabelMap(tissue, compartments, fine.placement)
 
 

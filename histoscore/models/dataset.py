@@ -136,8 +136,16 @@ def as_shown(colours: UInt8, are_dyes: bool, rng: np.random.Generator) -> UInt8:
 
 
 def to_tensor(images: UInt8) -> Tensor:
-    """(n, h, w, 3 + context) bytes → (n, 3 + context, h, w): colour −1…1, context 0…1."""
-    tensor = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    """(n, h, w, 3 + context) bytes → (n, 3 + context, h, w) as networks take it."""
+    return normalised(torch.from_numpy(images))
+
+
+def normalised(images: Tensor) -> Tensor:
+    """(n, h, w, 3 + context) bytes → (n, 3 + context, h, w): colour −1…1, context 0…1.
+
+    On the device where the bytes lie: they are a quarter of what would else be sent there.
+    """
+    tensor = images.permute(0, 3, 1, 2).float()
     tensor[:, :3] = tensor[:, :3] / 127.5 - 1
     tensor[:, 3:] /= 255
     return tensor.contiguous(memory_format=torch.channels_last)

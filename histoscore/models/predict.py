@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Literal
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -19,13 +19,25 @@ from histoscore.errors import PredictionError
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.morphometry import is_bare
 from histoscore.image.placed import box_around, seen_through
-from histoscore.image.tiles import blend_window, grid_over
+from histoscore.image.tiles import grid_over
+from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityMap
 from histoscore.models.bundle import ModelBundle
+from histoscore.models.cores import usable_cores
 from histoscore.models.dataset import to_tensor
+from histoscore.models.engines import Engine, Precision, TorchEngine, mixed, torch_name
+from histoscore.models.feeding import Fill, fed
 from histoscore.models.heads import build_head
 from histoscore.models.networks import N_TISSUES, N_ZONES
 from histoscore.models.specs import GraderSpec, NetworkName, NetworkSpec, SegmentationSpec
-from histoscore.records import GradePrediction, Mask, SegmentationMap, Strip, TileGrid
+from histoscore.records import (
+    GradePrediction,
+    LabelArray,
+    Mask,
+    SegmentationMap,
+    Strip,
+    TileGrid,
+    TissueMap,
+)
 from histoscore.slides.base import Slide
 from histoscore.vocabulary import OARSI_MOUSE, Ladder, Tissue
 
@@ -34,6 +46,15 @@ CONTEXT_CHANNELS = 3
 
 Tick = Callable[[int, int], None]
 """Called with tiles done and tiles in all."""
+
+
+class Canvas(Protocol):
+    """A map that tiles are blended into."""
+
+    def add(self, values: torch.Tensor, row: int, column: int) -> None: ...
+
+
+_Canvas = TypeVar("_Canvas", bound=Canvas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +74,13 @@ class Predictor:
         device: str,
         tiles: TileSettings,
         ladder: Ladder = OARSI_MOUSE,
-        precision: Literal["float32", "bfloat16"] = "float32",
+        precision: Precision = "float32",
     ) -> None:
         self.tiles = tiles
         self.device = _device(device)
         self._networks = networks
         self._ladder, self._precision = ladder, precision
+        self._batch = tiles.batch
         for network in networks.values():
             network.module.to(self.device).to(memory_format=torch.channels_last)
 
@@ -74,7 +96,7 @@ class Predictor:
     @property
     def engine(self) -> str:
         """Engine, device and precision, as tables and run.json record them."""
-        return f"torch {self.device.type} {self._precision}"
+        return torch_name(self.device, self._precision)
 
     def mpp_of(self, network: NetworkName) -> Mpp:
         """Scale that a network sees at."""
@@ -89,14 +111,28 @@ class Predictor:
         }
 
     def coarse(self, slide: Slide, box: Box, tick: Tick | None = None) -> SegmentationMap:
-        """Tissue and zones of a section at the coarse network's scale."""
+        """Tissue and zones of a section at the coarse network's scale.
+
+        Raises:
+            PredictionError: the network's output is not finite, or memory is short for one tile.
+        """
         spec = self._spec("coarse")
         downsample = spec.mpp / slide.info.mpp
         everywhere = Placement(box.x, box.y, downsample, Mpp(spec.mpp))
         # As coarse as the map: at full resolution a large section's mask would take gigabytes.
         shape = (math.ceil(box.height / downsample), math.ceil(box.width / downsample))
         grid = self._grid(slide, spec, np.ones(shape, bool), everywhere, box)
-        return self._segment(slide, "coarse", grid, box, None, tick)
+        place = placed(grid, box, slide)
+
+        def fill(tile: Box, pixels: NDArray[np.uint8]) -> None:
+            pixels[:] = slide.read_at(tile, grid.mpp)
+
+        def canvas(device: torch.device) -> ProbabilityMap:
+            rows, columns = box.shape_at(place.downsample)
+            return ProbabilityMap(N_TISSUES + N_ZONES, rows, columns, grid.side_px, device)
+
+        found = self._segment("coarse", grid, place, fill, canvas, tick).finished()
+        return SegmentationMap(found[:N_TISSUES], found[N_TISSUES:], place)
 
     def fine(
         self,
@@ -104,16 +140,31 @@ class Predictor:
         coarse: SegmentationMap,
         wanted: Mask,
         tick: Tick | None = None,
-    ) -> SegmentationMap:
-        """The map at the fine network's scale where `wanted` (on the coarse map) is true.
+    ) -> TissueMap:
+        """Tissue at the fine network's scale where `wanted` (on the coarse map) is true.
 
         The map spans the smallest box around `wanted`; where no tile was read the coarse map
-        shows through.
+        shows through. Raises as `coarse`.
         """
         spec = self._spec("fine")
         box = box_around(wanted, coarse.placement)
         grid = self._grid(slide, spec, wanted, coarse.placement, box)
-        return self._segment(slide, "fine", grid, box, coarse, tick)
+        place = placed(grid, box, slide)
+        context = context_channels(coarse)
+
+        def fill(tile: Box, pixels: NDArray[np.uint8]) -> None:
+            pixels[..., :3] = slide.read_at(tile, grid.mpp)
+            here = Placement(tile.x, tile.y, place.downsample, grid.mpp)
+            pixels[..., 3:] = seen_through(context, coarse.placement, here, pixels.shape)
+
+        def canvas(device: torch.device) -> LabelRows:
+            rows, columns = box.shape_at(place.downsample)
+            return LabelRows(N_TISSUES, rows, columns, grid.side_px, device)
+
+        tissue, read = self._segment("fine", grid, place, fill, canvas, tick).finished()
+        show_through(coarse, place, tissue, read)
+        tissue.setflags(write=False)
+        return TissueMap(tissue, place)
 
     def grade(self, strips: Sequence[Strip]) -> tuple[GradePrediction, ...]:
         """Probabilities over the ladder for each compartment's strip.
@@ -126,9 +177,10 @@ class Predictor:
         grader = self._networks["grader"]
         assert isinstance(grader.spec, GraderSpec)  # the bundle's card was checked
         inputs = (part.to(self.device) for part in collate_strips(strips, grader.spec))
-        with self._mode():
+        with torch.inference_mode(), mixed(self.device, self._precision):
             outputs = grader.module(*inputs).float().cpu()
-        _finite(outputs.numpy())
+        if not torch.isfinite(outputs).all():
+            raise PredictionError(NOT_FINITE)
         log_probabilities = build_head(grader.spec.head, self._ladder).log_probabilities(outputs)
         probabilities = np.exp(log_probabilities.numpy().astype(np.float64))
         probabilities /= probabilities.sum(1, keepdims=True)
@@ -142,12 +194,6 @@ class Predictor:
         assert isinstance(spec, SegmentationSpec)  # the bundle's card was checked
         return spec
 
-    @contextmanager
-    def _mode(self) -> Iterator[None]:
-        half = self._precision == "bfloat16"
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, half):
-            yield
-
     def _grid(
         self, slide: Slide, spec: SegmentationSpec, mask: Mask, place: Placement, box: Box
     ) -> TileGrid:
@@ -157,83 +203,76 @@ class Predictor:
 
     def _segment(
         self,
-        slide: Slide,
         network: NetworkName,
         grid: TileGrid,
-        box: Box,
-        coarse: SegmentationMap | None,
+        place: Placement,
+        fill: Fill,
+        canvas: Callable[[torch.device], _Canvas],
         tick: Tick | None,
-    ) -> SegmentationMap:
-        downsample = grid.mpp / slide.info.mpp
-        place = Placement(box.x, box.y, downsample, grid.mpp)
-        blend = _Blend(box.shape_at(downsample), grid.side_px)
-        context = context_channels(coarse) if coarse else None
-        done = 0
-        tiles, size = grid.boxes(), self.tiles.batch
-        for boxes in (tiles[i : i + size] for i in range(0, len(tiles), size)):
-            images = [self._tile(slide, b, grid, coarse, context) for b in boxes]
-            probabilities = self._forward(network, np.stack(images))
-            for b, values in zip(boxes, probabilities, strict=True):
-                column, row = ((b.x - box.x) / downsample, (b.y - box.y) / downsample)
+    ) -> _Canvas:
+        """A map put together from the tiles of a grid; in smaller batches where memory is short."""
+        module, spec = self._networks[network].module, self._spec(network)
+        engine = TorchEngine(module, self.device, self._precision, zones=network == "coarse")
+        while True:
+            shape = (self._batch, spec.tile_px, spec.tile_px, 3 + spec.context)
+            try:
+                blend = canvas(engine.device)
+                add_tiles(blend, engine, grid, place, shape, fill, tick)
+            except torch.OutOfMemoryError:
+                if self._batch == 1:
+                    raise PredictionError(
+                        f"out of memory on {self.device}, one tile at a time"
+                    ) from None
+                self._batch //= 2
+            else:
+                return blend
+
+
+def add_tiles(
+    blend: Canvas,
+    engine: Engine,
+    grid: TileGrid,
+    place: Placement,
+    shape: tuple[int, int, int, int],
+    fill: Fill,
+    tick: Tick | None = None,
+) -> None:
+    """What an engine says of every tile of a grid, blended into a map that lies at `place`.
+
+    Args:
+        shape: of a batch. fill: writes a tile's pixels. tick: told after every batch.
+    """
+    pinned = engine.device.type == "cuda"
+    done = 0
+    with closing(fed(fill, grid.boxes(), shape, usable_cores(), pinned)) as batches:
+        for batch in batches:
+            said = engine(batch.tiles)
+            for box, values in zip(batch.boxes, said[: len(batch.boxes)], strict=True):
+                column, row = (
+                    (box.x - place.x) / place.downsample,
+                    (box.y - place.y) / place.downsample,
+                )
                 blend.add(values, round(row), round(column))
-            done += len(boxes)
+            done += len(batch.boxes)
             if tick:
                 tick(done, len(grid))
-        return blend.finished(place, coarse)
-
-    def _tile(
-        self,
-        slide: Slide,
-        box: Box,
-        grid: TileGrid,
-        coarse: SegmentationMap | None,
-        context: NDArray[np.uint8] | None,
-    ) -> NDArray[np.uint8]:
-        tile = slide.read_at(box, grid.mpp)
-        if coarse is None or context is None:
-            return tile
-        place = Placement(box.x, box.y, grid.mpp / slide.info.mpp, grid.mpp)
-        return np.dstack([tile, seen_through(context, coarse.placement, place, tile.shape)])
-
-    def _forward(self, network: NetworkName, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, h, w, channels) → (n, 8 + 3, h, w) probabilities, both heads softmaxed."""
-        with self._mode():
-            tissue, zones = self._networks[network].module(to_tensor(images).to(self.device))
-            both = torch.cat([tissue.float().softmax(1), zones.float().softmax(1)], 1)
-        return _finite(both.cpu().numpy())
 
 
-class _Blend:
-    """Overlapping tiles, each fading toward its border, so that no border shows."""
+def placed(grid: TileGrid, box: Box, slide: Slide) -> Placement:
+    """Where the map of a box lies when it has the grid's scale."""
+    return Placement(box.x, box.y, grid.mpp / slide.info.mpp, grid.mpp)
 
-    def __init__(self, shape: tuple[int, int], side: int) -> None:
-        self.sum = np.zeros((N_TISSUES + N_ZONES, *shape), np.float32)
-        self.weight = np.zeros(shape, np.float32)
-        self.window = blend_window(side)
 
-    def add(self, values: NDArray[np.float32], row: int, column: int) -> None:
-        rows, columns = self.weight.shape
-        side = len(self.window)
-        top, left = max(0, row), max(0, column)
-        bottom, right = min(rows, row + side), min(columns, column + side)
-        if bottom <= top or right <= left:
-            return
-        inside = (slice(top - row, bottom - row), slice(left - column, right - column))
-        here = (slice(top, bottom), slice(left, right))
-        window = self.window[inside]
-        self.sum[(slice(None), *here)] += values[(slice(None), *inside)] * window
-        self.weight[here] += window
-
-    def finished(self, place: Placement, around: SegmentationMap | None) -> SegmentationMap:
-        read = self.weight > 0
-        self.sum[:, read] /= self.weight[read]
-        if around is not None and not read.all():
-            both = np.concatenate([around.tissue, around.zones])
-            for channel, values in zip(self.sum, both, strict=True):
-                shown = seen_through(values, around.placement, place, self.weight.shape)
-                channel[~read] = shown[~read]
-        self.sum.setflags(write=False)
-        return SegmentationMap(self.sum[:N_TISSUES], self.sum[N_TISSUES:], place)
+def show_through(coarse: SegmentationMap, place: Placement, tissue: LabelArray, read: Mask) -> None:
+    """Where nothing was `read`, `tissue` (at `place`) becomes the coarse map's likeliest class."""
+    if read.all():
+        return
+    best = np.full(tissue.shape, -1, np.float32)
+    for kind, layer in zip(Tissue, coarse.tissue, strict=True):
+        seen = seen_through(layer, coarse.placement, place, tissue.shape)
+        likelier = ~read & (seen > best)
+        tissue[likelier] = kind
+        best[likelier] = seen[likelier]
 
 
 def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
@@ -292,9 +331,3 @@ def _device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wanted)
-
-
-def _finite(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    if not np.isfinite(values).all():
-        raise PredictionError("model output not finite: the network gave NaN or infinity")
-    return values

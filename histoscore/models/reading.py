@@ -16,7 +16,7 @@ from histoscore.image.labels import label_map, tissue_only, wanted_around, wante
 from histoscore.image.morphometry import measure
 from histoscore.image.strips import layered_picture, straighten, strip_box
 from histoscore.models.predict import Predictor, Tick
-from histoscore.records import Joint, LabelMap, MedialSide, Morphometry, SegmentationMap, Strip
+from histoscore.records import Joint, LabelMap, MedialSide, Morphometry, Strip, TissueMap
 from histoscore.slides.base import Slide
 from histoscore.vocabulary import Compartment
 
@@ -70,7 +70,7 @@ def read_section(
 
 
 def _measured(
-    predictor: Predictor, slide: Slide, joint: Joint, fine: SegmentationMap
+    predictor: Predictor, slide: Slide, joint: Joint, fine: TissueMap
 ) -> SectionReading | None:
     """The joint's cartilage; None where only one of the two bones has any."""
     labels = label_map(joint, fine)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from histoscore.geometry import Mpp, Placement, Points
-from histoscore.records import LabelMap, SegmentationMap
+from histoscore.records import LabelMap, SegmentationMap, TissueMap
 from histoscore.vocabulary import Compartment, Tissue, Zone
 
 SLIDE_MPP = 0.613
@@ -164,6 +164,12 @@ class DrawnKnee:
             _spread(self.bones, len(Zone), certainty),
             self.pose.placement,
         )
+
+    def tissue_map(self) -> TissueMap:
+        """What a fine network would make of it."""
+        tissue = self.tissue.copy()
+        tissue.setflags(write=False)
+        return TissueMap(tissue, self.pose.placement)
 
 
 def knee(pose: Pose, without: tuple[Compartment, ...] = (), hollow: float = 45.0) -> DrawnKnee:

@@ -31,7 +31,7 @@ def drawing() -> DrawnKnee:
 
 @pytest.fixture(scope="module")
 def labels(joint: Joint, drawing: DrawnKnee) -> LabelMap:
-    return label_map(joint, drawing.probabilities())
+    return label_map(joint, drawing.tissue_map())
 
 
 def test_the_fine_pass_looks_at_articular_cartilage_and_around_it(joint: Joint) -> None:
@@ -63,7 +63,7 @@ def test_without_cartilage_nothing_is_looked_at(tissue: Tissue) -> None:
 
 
 def test_without_a_joint_tissue_is_told_and_no_compartment(drawing: DrawnKnee) -> None:
-    labels = tissue_only(drawing.probabilities())
+    labels = tissue_only(drawing.tissue_map())
     assert np.array_equal(labels.tissue, drawing.tissue)
     assert labels.placement == FINE.placement
     assert labels.compartments.shape == labels.tissue.shape
@@ -73,7 +73,7 @@ def test_without_a_joint_tissue_is_told_and_no_compartment(drawing: DrawnKnee) -
             array[0, 0] = 1
 
 
-def test_tissue_is_the_most_probable_class(labels: LabelMap, drawing: DrawnKnee) -> None:
+def test_tissue_is_what_the_fine_pass_saw(labels: LabelMap, drawing: DrawnKnee) -> None:
     assert np.array_equal(labels.tissue, drawing.tissue)
 
 
@@ -105,7 +105,7 @@ def test_specks_belong_to_no_compartment(joint: Joint, drawing: DrawnKnee) -> No
     speck = (np.abs(x + 141) < 4) & (np.abs(y - 45) < 4)
     tissue = drawing.tissue.copy()
     tissue[speck] = Tissue.HYALINE
-    spotted = label_map(joint, replace(drawing, tissue=tissue).probabilities())
+    spotted = label_map(joint, replace(drawing, tissue=tissue).tissue_map())
     assert (spotted.compartments[speck] == 0).all()
     assert (spotted.tissue[speck] == Tissue.HYALINE).all()
 
@@ -121,7 +121,7 @@ def test_a_piece_that_lies_apart_counts_where_it_is_a_good_part_of_the_whole(
     cut = near & (x > end - length_um - 12) & (x < end - length_um)
     tissue = drawing.tissue.copy()
     tissue[cut] = Tissue.SOFT
-    parted = label_map(joint, replace(drawing, tissue=tissue).probabilities())
+    parted = label_map(joint, replace(drawing, tissue=tissue).tissue_map())
     piece = near & (x > end - length_um) & (x < end)
     piece &= np.isin(tissue, (Tissue.HYALINE, Tissue.CALCIFIED))
     owned = parted.compartments[piece] == Compartment.MTP.code
@@ -144,7 +144,7 @@ def test_hyaline_cartilage_goes_with_the_layer_it_grows_on() -> None:
     fine, top = with_a_thick_plateau(FINE)
     joint = locate_joint(coarse.probabilities(), "left")
     assert joint is not None
-    labels = label_map(joint, fine.probabilities())
+    labels = label_map(joint, fine.tissue_map())
     assert (labels.compartments[top] == Compartment.MTP.code).mean() > 0.98
 
 

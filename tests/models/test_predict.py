@@ -178,7 +178,7 @@ class TestFine:
         coarse = self.coarse_map()
         wanted = np.ones(coarse.tissue.shape[1:], bool)
         found = self.fine(OfContext()).fine(cloudy(), coarse, wanted)
-        label = found.tissue.argmax(0)
+        label = found.tissue
         edge = coarse.tissue.shape[2] // 2 * self.coarse_mpp / found.placement.mpp
         assert (label[:, : int(edge) - 3] == Tissue.BONE).all()
         right = label[:-4, int(edge) + 3 : -4]  # the map may reach a little past the coarse one
@@ -192,7 +192,7 @@ class TestFine:
         d = coarse.placement.downsample
         place = found.placement
         assert (place.x, place.y) == (int(40 * d), int(20 * d))
-        rows, columns = found.tissue.shape[1:]
+        rows, columns = found.tissue.shape
         assert columns * place.downsample == pytest.approx(31 * d, abs=3)
         assert rows * place.downsample == pytest.approx(13 * d, abs=3)
 
@@ -201,11 +201,10 @@ class TestFine:
         wanted = np.zeros(coarse.tissue.shape[1:], bool)
         wanted[:4, :4] = wanted[-4:, -4:] = True
         found = self.fine(OnEveryPixel(CONTEXT_CHANNELS), tile_px=32).fine(slide, coarse, wanted)
-        rows, columns = found.tissue.shape[1:]
-        corner = found.tissue[:, int(rows * 0.8), int(columns * 0.2)]
-        assert corner == pytest.approx(coarse.tissue[:, -4, 4], abs=1e-5)
-        assert found.tissue[:, 5, 5] != pytest.approx(coarse.tissue[:, 2, 2], abs=0.05)
-        assert np.abs(found.tissue[:, 4:-4, 4:-4].sum(0) - 1).max() < 1e-4
+        rows, columns = found.tissue.shape
+        apart = found.tissue[int(rows * 0.6) : -40, 40 : int(columns * 0.4)]
+        assert (apart == Tissue.BONE).all()
+        assert len(np.unique(found.tissue[:20, :20])) > 1
 
     def test_context_tells_cartilage_from_its_look_alikes_and_joint_from_shaft(self) -> None:
         tissue = np.zeros((8, 1, 5), np.float32)

@@ -1,0 +1,134 @@
+"""Overlapping tiles become one map: each fades toward its border, so that no border shows.
+
+Sums stay on the network's device, and nothing is fetched from it before rows are finished: one
+transfer a row of tiles, none a batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from histoscore.errors import PredictionError
+from histoscore.image.tiles import blend_window
+from histoscore.records import LabelArray, Mask
+
+NOT_FINITE = "model output not finite: the network gave NaN or infinity"
+
+
+class ProbabilityMap:
+    """What a network says of every pixel of a section, kept whole: for coarse networks."""
+
+    def __init__(self, channels: int, rows: int, columns: int, side: int, device: torch.device):
+        self._band = _Band(channels, rows + 2 * side, columns, side, device)
+        self._side = side
+
+    def add(self, values: Tensor, row: int, column: int) -> None:
+        """Adds a tile (channels, side, side) with its corner at (row, column) of the map; it may
+        reach beyond the map."""
+        self._band.add(values, row + self._side, column)
+
+    def finished(self) -> NDArray[np.float32]:
+        """(channels, rows, columns); 0 where no tile was read.
+
+        Raises:
+            PredictionError: a tile was not finite.
+        """
+        values, _ = self._band.taken(self._side, self._band.rows - 2 * self._side)
+        return _on_host(values)
+
+
+class LabelRows:
+    """The most probable class of every pixel; only a band of rows is held as probabilities.
+
+    Tiles come row by row, from above.
+    """
+
+    def __init__(self, channels: int, rows: int, columns: int, side: int, device: torch.device):
+        self._band = _Band(channels, side, columns, side, device)
+        self._labels = np.zeros((rows, columns), np.uint8)
+        self._read = np.zeros((rows, columns), bool)
+        self._top: int | None = None
+        """Row of the map that is the band's first; None before the first tile."""
+
+    def add(self, values: Tensor, row: int, column: int) -> None:
+        """Adds a tile (channels, side, side) with its corner at (row, column) of the map; it may
+        reach beyond the map. Raises PredictionError for one above that was not finite."""
+        if self._top is None:
+            self._top = row
+        if row > self._top:
+            self._store(min(row - self._top, self._band.rows))
+            self._top = row
+        self._band.add(values, 0, column)
+
+    def finished(self) -> tuple[LabelArray, Mask]:
+        """Labels (rows, columns), and where a tile was read; elsewhere the label is 0.
+
+        Raises:
+            PredictionError: a tile was not finite.
+        """
+        if self._top is not None:
+            self._store(self._band.rows)
+        return self._labels, self._read
+
+    def _store(self, count: int) -> None:
+        """Labels of the band's first rows; the rest moves up."""
+        assert self._top is not None  # a tile was added
+        values, weights = self._band.taken(0, count)
+        first, last = max(self._top, 0), min(self._top + count, len(self._labels))
+        if last > first:
+            inside = slice(first - self._top, last - self._top)
+            _check_finite(values)
+            self._labels[first:last] = values[:, inside].argmax(0).to(torch.uint8).cpu().numpy()
+            self._read[first:last] = (weights[inside] > 0).cpu().numpy()
+        self._band.move_up(count)
+
+
+class _Band:
+    """Rows of weighted sums of what tiles say, and the sums of the weights.
+
+    It is a tile wider than the map on both sides, so that no tile has to be cut.
+    """
+
+    def __init__(
+        self, channels: int, rows: int, columns: int, side: int, device: torch.device
+    ) -> None:
+        self.rows, self._columns, self._side = rows, columns, side
+        self._sums = torch.zeros((channels, rows, columns + 2 * side), device=device)
+        self._weights = torch.zeros((rows, columns + 2 * side), device=device)
+        self._window = torch.from_numpy(blend_window(side)).to(device)
+
+    def add(self, values: Tensor, row: int, column: int) -> None:
+        """Adds a tile; one that lies wholly beside the map is left out."""
+        side = self._side
+        if not (0 <= row <= self.rows - side and -side <= column <= self._columns):
+            return
+        here = (slice(row, row + side), slice(column + side, column + 2 * side))
+        self._sums[(slice(None), *here)].addcmul_(values, self._window)
+        self._weights[here] += self._window
+
+    def taken(self, first: int, count: int) -> tuple[Tensor, Tensor]:
+        """Means (channels, count, columns) of some rows, and the weights; 0 where none is."""
+        here = (slice(first, first + count), slice(self._side, self._side + self._columns))
+        weights = self._weights[here]
+        return self._sums[(slice(None), *here)] / weights.clamp(min=1e-12), weights
+
+    def move_up(self, count: int) -> None:
+        for array in (self._sums, self._weights):
+            kept = array[..., count:, :].clone()
+            array.zero_()
+            array[..., : kept.shape[-2], :] = kept
+
+
+def _on_host(values: Tensor) -> NDArray[np.float32]:
+    _check_finite(values)
+    array = values.cpu().numpy()
+    array.setflags(write=False)
+    return array
+
+
+def _check_finite(values: Tensor) -> None:
+    if not torch.isfinite(values).all():
+        raise PredictionError(NOT_FINITE)

@@ -1,0 +1,62 @@
+"""What runs a segmentation network on tiles."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from histoscore.models.dataset import normalised
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class Engine(Protocol):
+    """A segmentation network, ready to be run on batches of tiles of one shape."""
+
+    @property
+    def name(self) -> str:
+        """Engine, device and precision, as tables and run.json record them."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its answers lie."""
+
+    def __call__(self, tiles: Tensor) -> Tensor:
+        """(n, rows, columns, channels) bytes → (n, classes, rows, columns) probabilities."""
+
+
+class TorchEngine:
+    """PyTorch, eagerly: what was trained runs as it was trained.
+
+    Args:
+        module: yields logits of tissue and of zones. device: where it runs.
+        precision: of its arithmetic; probabilities are float32.
+        zones: whether the zones' probabilities follow the tissue's.
+    """
+
+    def __init__(
+        self, module: nn.Module, device: torch.device, precision: Precision, zones: bool
+    ) -> None:
+        self.device = device
+        self.name = torch_name(device, precision)
+        self._module = module.to(device).to(memory_format=torch.channels_last).eval()
+        self._precision, self._zones = precision, zones
+
+    def __call__(self, tiles: Tensor) -> Tensor:
+        with torch.inference_mode(), mixed(self.device, self._precision):
+            moved = tiles.to(self.device, non_blocking=True)
+            tissue, zones = self._module(normalised(moved))
+            wanted = [tissue, zones] if self._zones else [tissue]
+            return torch.cat([logits.float().softmax(1) for logits in wanted], 1)
+
+
+def torch_name(device: torch.device, precision: Precision) -> str:
+    """`torch cpu float32` and the like."""
+    return f"torch {device.type} {precision}"
+
+
+def mixed(device: torch.device, precision: Precision) -> torch.autocast:
+    """The context in which a network's arithmetic has that precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
