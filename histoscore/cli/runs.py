@@ -29,7 +29,7 @@ def score(
         str | None, typer.Option("--model", help="Name of a model bundle, or its folder.")
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda[:N].")] = None,
-    engine: Annotated[str | None, typer.Option("--engine", help="auto or torch.")] = None,
+    engine: Annotated[str | None, typer.Option("--engine", help="auto, torch or openvino.")] = None,
     full_section: Annotated[
         bool, typer.Option("--full-section", help="Fine pass over the whole section.")
     ] = False,

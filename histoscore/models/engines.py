@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from histoscore.errors import ConfigError
 from histoscore.models.dataset import normalised
 
+EngineName = Literal["torch", "openvino"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -50,6 +53,22 @@ class TorchEngine:
             tissue, zones = self._module(normalised(moved))
             wanted = [tissue, zones] if self._zones else [tissue]
             return torch.cat([logits.float().softmax(1) for logits in wanted], 1)
+
+
+def chosen_engine(wanted: EngineName | Literal["auto"], device: torch.device) -> EngineName:
+    """OpenVINO on CPUs where it is installed, else PyTorch.
+
+    Raises:
+        ConfigError: OpenVINO is asked for and cannot be had.
+    """
+    installed = find_spec("openvino") is not None
+    if wanted == "openvino" and device.type != "cpu":
+        raise ConfigError(f"engine: openvino runs on CPUs, not on {device}; leave it at auto")
+    if wanted == "openvino" and not installed:
+        raise ConfigError("engine: openvino is not installed; pip install openvino")
+    if wanted == "auto":
+        return "openvino" if installed and device.type == "cpu" else "torch"
+    return wanted
 
 
 def torch_name(device: torch.device, precision: Precision) -> str:

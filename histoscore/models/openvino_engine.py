@@ -13,7 +13,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -99,16 +98,30 @@ def _converted(
     kept = folder / f"{name}.xml" if folder else None
     if kept and kept.exists():
         return core.read_model(kept)
-    example = torch.zeros(shape, dtype=torch.uint8)
-    whole = _Probabilities(module, zones).eval()
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")  # of the libraries about each other
-        model = openvino.convert_model(
-            whole, example_input=example, input=[openvino.PartialShape(list(shape))]
-        )
+    model = _translated(_Probabilities(module, zones).eval(), shape)
     if kept:
         _keep(model, kept)
     return model
+
+
+def _translated(module: nn.Module, shape: tuple[int, int, int, int]) -> Any:
+    """The module in OpenVINO's form. By its front end and not by `convert_model`, which calls
+    home first: without a network that takes half a minute, and with one it is nobody's business."""
+    import openvino
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    example = torch.zeros((1, 64, 64, shape[3]), dtype=torch.uint8)
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # of the libraries about each other
+        traced = torch.jit.freeze(torch.jit.trace(module, example, check_trace=False))
+        decoder = TorchScriptPythonDecoder(traced, example_input=example)
+        front_end = FrontEndManager().load_by_framework("pytorch")
+        network = front_end.load(decoder)
+        for place in network.get_inputs():
+            network.set_element_type(place, openvino.Type.u8)
+            network.set_partial_shape(place, openvino.PartialShape(list(shape)))
+        return front_end.convert(network)
 
 
 def _keep(model: Any, path: Path) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -24,10 +24,19 @@ from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityMap
 from histoscore.models.bundle import ModelBundle
 from histoscore.models.cores import usable_cores
 from histoscore.models.dataset import to_tensor
-from histoscore.models.engines import Engine, Precision, TorchEngine, mixed, torch_name
+from histoscore.models.engines import (
+    Engine,
+    EngineName,
+    Precision,
+    TorchEngine,
+    chosen_engine,
+    mixed,
+    torch_name,
+)
 from histoscore.models.feeding import Fill, fed
 from histoscore.models.heads import build_head
 from histoscore.models.networks import N_TISSUES, N_ZONES
+from histoscore.models.openvino_engine import OpenVinoEngine, openvino_name
 from histoscore.models.specs import GraderSpec, NetworkName, NetworkSpec, SegmentationSpec
 from histoscore.records import (
     GradePrediction,
@@ -59,10 +68,11 @@ _Canvas = TypeVar("_Canvas", bound=Canvas)
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network beside what it is fed."""
+    """A network beside what it is fed; `sha256` of its file, where it came from one."""
 
     spec: NetworkSpec
     module: nn.Module
+    sha256: str | None = None
 
 
 class Predictor:
@@ -75,27 +85,43 @@ class Predictor:
         tiles: TileSettings,
         ladder: Ladder = OARSI_MOUSE,
         precision: Precision = "float32",
+        engine: EngineName | Literal["auto"] = "torch",
     ) -> None:
         self.tiles = tiles
         self.device = _device(device)
         self._networks = networks
         self._ladder, self._precision = ladder, precision
+        self._engine_name = chosen_engine(engine, self.device)
+        self._engines: dict[NetworkName, Engine] = {}
         self._batch = tiles.batch
         for network in networks.values():
             network.module.to(self.device).to(memory_format=torch.channels_last)
 
     @classmethod
-    def of(cls, bundle: ModelBundle, device: str, tiles: TileSettings) -> Predictor:
-        """The networks of a bundle. Raises ModelError where weights do not fit."""
+    def of(
+        cls,
+        bundle: ModelBundle,
+        device: str,
+        tiles: TileSettings,
+        engine: EngineName | Literal["auto"] = "torch",
+    ) -> Predictor:
+        """The networks of a bundle.
+
+        Raises:
+            ModelError: weights do not fit.
+            ConfigError: that engine cannot be had.
+        """
         networks = {
-            name: Network(entry.spec, bundle.load(name))
+            name: Network(entry.spec, bundle.load(name), entry.sha256)
             for name, entry in bundle.details.networks.items()
         }
-        return cls(networks, device, tiles, bundle.ladder)
+        return cls(networks, device, tiles, bundle.ladder, engine=engine)
 
     @property
     def engine(self) -> str:
         """Engine, device and precision, as tables and run.json record them."""
+        if self._engine_name == "openvino":
+            return openvino_name(self._precision)
         return torch_name(self.device, self._precision)
 
     def mpp_of(self, network: NetworkName) -> Mpp:
@@ -211,10 +237,10 @@ class Predictor:
         tick: Tick | None,
     ) -> _Canvas:
         """A map put together from the tiles of a grid; in smaller batches where memory is short."""
-        module, spec = self._networks[network].module, self._spec(network)
-        engine = TorchEngine(module, self.device, self._precision, zones=network == "coarse")
+        spec = self._spec(network)
         while True:
             shape = (self._batch, spec.tile_px, spec.tile_px, 3 + spec.context)
+            engine = self._ready(network, shape)
             try:
                 blend = canvas(engine.device)
                 add_tiles(blend, engine, grid, place, shape, fill, tick)
@@ -224,8 +250,21 @@ class Predictor:
                         f"out of memory on {self.device}, one tile at a time"
                     ) from None
                 self._batch //= 2
+                self._engines.clear()  # they are made for one shape
             else:
                 return blend
+
+    def _ready(self, network: NetworkName, shape: tuple[int, int, int, int]) -> Engine:
+        """The network's engine, made at its first use."""
+        if network not in self._engines:
+            module, zones = self._networks[network].module, network == "coarse"
+            if self._engine_name == "openvino":
+                weights = self._networks[network].sha256
+                engine: Engine = OpenVinoEngine(module, shape, self._precision, zones, weights)
+            else:
+                engine = TorchEngine(module, self.device, self._precision, zones)
+            self._engines[network] = engine
+        return self._engines[network]
 
 
 def add_tiles(

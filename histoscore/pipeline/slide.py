@@ -93,7 +93,7 @@ class SlideScorer:
         self.config = config
         self.run = RunFolder(run_folder)
         self.bundle = find_bundle(config.model)
-        self.predictor = Predictor.of(self.bundle, config.device, config.tiles)
+        self.predictor = Predictor.of(self.bundle, config.device, config.tiles, config.engine)
 
     def facts(self) -> Mapping[str, str | int]:
         """Device, engine and threads as they are used, for run.json."""
