@@ -27,7 +27,10 @@ class Engine(Protocol):
         """Where its answers lie."""
 
     def __call__(self, tiles: Tensor) -> Tensor:
-        """(n, rows, columns, channels) bytes → (n, classes, rows, columns) probabilities."""
+        """(n, rows, columns, channels) bytes → (n, classes, rows, columns) probabilities.
+
+        They may be overwritten by the next call.
+        """
 
 
 class TorchEngine:

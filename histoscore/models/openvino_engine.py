@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -48,18 +49,26 @@ class OpenVinoEngine:
 
         self.name = openvino_name(precision)
         core = openvino.Core()
-        folder = _cache_folder(weights)
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": usable_cores(),
         }
-        if folder:
-            core.set_property({"CACHE_DIR": str(folder)})
-        model = _converted(core, module, shape, zones, folder)
-        self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        whole = _Probabilities(module, zones).eval()
+        folder = _cache_folder(weights)
+        with TemporaryDirectory(ignore_cleanup_errors=True) as passing:
+            if folder:
+                core.set_property({"CACHE_DIR": str(folder)})
+            try:
+                model = _stored(core, whole, shape, folder or Path(passing))
+            except (OSError, RuntimeError):  # the disk is full, say
+                if folder is None:
+                    raise
+                model = _stored(core, whole, shape, Path(passing))
+            self._request = core.compile_model(model, "CPU", options).create_infer_request()
 
     def __call__(self, tiles: Tensor) -> Tensor:
+        """As `Engine` says; the answer is overwritten by the next one."""
         found = self._request.infer([tiles.numpy()], share_inputs=True, share_outputs=True)
         return torch.from_numpy(next(iter(found.values())))
 
@@ -79,29 +88,34 @@ class _Probabilities(nn.Module):
 
     def __init__(self, module: nn.Module, zones: bool) -> None:
         super().__init__()
-        self._module, self._zones = module, zones
+        self._module, self.zones = module, zones
 
     def forward(self, tiles: Tensor) -> Tensor:
         tissue, zones = self._module(normalised(tiles))
-        if not self._zones:
+        if not self.zones:
             return torch.softmax(tissue, 1)
         return torch.cat([torch.softmax(tissue, 1), torch.softmax(zones, 1)], 1)
 
 
-def _converted(
-    core: Any, module: nn.Module, shape: tuple[int, int, int, int], zones: bool, folder: Path | None
+def _stored(
+    core: Any, whole: _Probabilities, shape: tuple[int, int, int, int], folder: Path
 ) -> Any:
-    """The network in OpenVINO's own form, from the cache where it is there."""
+    """The network in OpenVINO's form from a folder; put there where it is not yet.
+
+    Always read from there: what was just translated gives other last digits than what was stored.
+    """
     import openvino
 
-    name = hashlib.sha256(f"{openvino.__version__} {shape} {zones}".encode()).hexdigest()[:16]
-    kept = folder / f"{name}.xml" if folder else None
-    if kept and kept.exists():
-        return core.read_model(kept)
-    model = _translated(_Probabilities(module, zones).eval(), shape)
-    if kept:
-        _keep(model, kept)
-    return model
+    what = f"{openvino.__version__} {shape} {whole.zones}"
+    path = folder / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.xml"
+    try:
+        return core.read_model(path)
+    except RuntimeError:  # not there, or cut short
+        part = path.with_name(f"{path.stem}.{os.getpid()}.xml")
+        openvino.save_model(_translated(whole, shape), part, compress_to_fp16=False)
+        part.with_suffix(".bin").replace(path.with_suffix(".bin"))
+        part.replace(path)
+        return core.read_model(path)
 
 
 def _translated(module: nn.Module, shape: tuple[int, int, int, int]) -> Any:
@@ -114,27 +128,14 @@ def _translated(module: nn.Module, shape: tuple[int, int, int, int]) -> Any:
     example = torch.zeros((1, 64, 64, shape[3]), dtype=torch.uint8)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of the libraries about each other
-        traced = torch.jit.freeze(torch.jit.trace(module, example, check_trace=False))
-        decoder = TorchScriptPythonDecoder(traced, example_input=example)
+        traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
+        decoder = TorchScriptPythonDecoder(torch.jit.freeze(traced), example_input=example)
         front_end = FrontEndManager().load_by_framework("pytorch")
         network = front_end.load(decoder)
         for place in network.get_inputs():
             network.set_element_type(place, openvino.Type.u8)
             network.set_partial_shape(place, openvino.PartialShape(list(shape)))
         return front_end.convert(network)
-
-
-def _keep(model: Any, path: Path) -> None:
-    """Both files of the model, the one that is looked for last."""
-    import openvino
-
-    part = path.with_name(f"{path.stem}.{os.getpid()}.xml")
-    try:
-        openvino.save_model(model, part, compress_to_fp16=False)
-        part.with_suffix(".bin").replace(path.with_suffix(".bin"))
-        part.replace(path)
-    except (OSError, RuntimeError):
-        part.unlink(missing_ok=True)
 
 
 def _cache_folder(weights: str | None) -> Path | None:

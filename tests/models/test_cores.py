@@ -32,6 +32,19 @@ def test_where_the_system_does_not_tell_they_are_the_machines(
 
 
 @pytest.mark.parametrize(
+    ("quota", "usable"),
+    [("max 100000", 6), ("250000 100000", 2), ("20000 100000", 1), ("900000 100000", 6), ("", 6)],
+)
+def test_a_container_may_give_fewer(
+    quota: str, usable: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpu.max").write_text(quota)
+    monkeypatch.setattr("histoscore.models.cores._CGROUP", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
+    assert usable_cores() == usable
+
+
+@pytest.mark.parametrize(
     ("flags", "is_fast"),
     [("fpu avx2 avx512_bf16 amx_tile", True), ("fpu amx_bf16", True), ("fpu avx2 avx512f", False)],
 )
