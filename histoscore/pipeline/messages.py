@@ -1,4 +1,4 @@
-"""What the worker process says to the light parent. Results go over the disk, not in here."""
+"""What the light parent and the worker process say to each other. Results go over the disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,22 @@ class Scorer(Protocol):
         """`device`, `engine` and `engine_threads` as they are used, for run.json."""
         ...
 
+    def prepare(self, job: SlideJob) -> None:
+        """Begin, in the background, what can be done for a slide before its turn comes.
+
+        Whatever goes wrong is told when the slide is scored.
+        """
+        ...
+
     def score(self, job: SlideJob, report_tiles: ReportTiles) -> SlideResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """To the worker: a slide to be scored, and the one that will be next, if it may be prepared."""
+
+    job: SlideJob
+    following: SlideJob | None = None
 
 
 @dataclass(frozen=True, slots=True)

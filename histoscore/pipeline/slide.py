@@ -8,6 +8,8 @@ Runs in the worker process; a cluster's worker runs the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,6 +69,14 @@ class _Overview:
 
 
 @dataclass(frozen=True, slots=True)
+class _Opened:
+    """An open slide and how it looks from afar: all that needs no network."""
+
+    slide: Slide
+    overview: _Overview
+
+
+@dataclass(frozen=True, slots=True)
 class _Graded:
     """A section as read by the networks, with safranin measured, and its grades; without a joint
     there are neither."""
@@ -94,17 +104,26 @@ class SlideScorer:
         self.run = RunFolder(run_folder)
         self.bundle = find_bundle(config.model)
         self.predictor = Predictor.of(self.bundle, config.device, config.tiles, config.engine)
+        self._background = ThreadPoolExecutor(1)
+        self._prepared: dict[str, Future[_Opened]] = {}
 
     def facts(self) -> Mapping[str, str | int]:
         """Device, engine and threads as they are used, for run.json."""
         return self.predictor.facts()
 
+    def prepare(self, job: SlideJob) -> None:
+        """Opens a slide and finds its tissue in the background; `score` takes it from there."""
+        if job.key not in self._prepared:
+            self._prepared[job.key] = self._background.submit(self._opened, job)
+
     def score(self, job: SlideJob, report_tiles: ReportTiles) -> SlideResult:
         """The slide's result; raises SlideError where it cannot be read or predicted."""
         row, tiles = job.row, _TileCount(report_tiles)
-        with open_slide(row.path, row.mpp, self.config.limits) as slide:
+        prepared = self._prepared.pop(job.key, None)
+        opened = prepared.result() if prepared else self._opened(job)
+        with opened.slide as slide:
             info = slide.info
-            subject = _Subject(slide, job, self._overview(slide), tiles)
+            subject = _Subject(slide, job, opened.overview, tiles)
             chosen = chosen_sections(self._sections(subject), row.sections)
             scored = [self._section(subject, section) for section in chosen]
         sections = tuple(result for result, _ in scored)
@@ -128,6 +147,14 @@ class SlideScorer:
             engine=self.predictor.engine,
             sections=sections,
         )
+
+    def _opened(self, job: SlideJob) -> _Opened:
+        with ExitStack() as refused:
+            slide = open_slide(job.row.path, job.row.mpp, self.config.limits)
+            refused.enter_context(slide)
+            opened = _Opened(slide, self._overview(slide))
+            refused.pop_all()
+        return opened
 
     def _overview(self, slide: Slide) -> _Overview:
         info = slide.info

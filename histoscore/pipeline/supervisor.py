@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Protocol, Self
 
 from histoscore.errors import EnvironmentStopError
-from histoscore.pipeline.messages import Done, Message, Progress, Ready, Started, Stopped
+from histoscore.pipeline.messages import Asked, Done, Message, Progress, Ready, Started, Stopped
 from histoscore.pipeline.worker import LOG_NAME, WorkerPlan, failed, serve
 from histoscore.records import SlideJob
 
@@ -58,10 +58,10 @@ class Worker:
         self._process.start()
         far_end.close()
 
-    def send(self, job: SlideJob) -> None:
+    def send(self, asked: Asked) -> None:
         """Hand over a slide; that the worker is gone shows when it is listened to."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._pipe.send(job)
+            self._pipe.send(asked)
 
     def listen(self, deadline: float) -> Message | Lost | None:
         """The next message, the worker's end, or None at the deadline (of time.monotonic)."""
@@ -120,13 +120,14 @@ class Supervisor:
 
     def score_all(self, jobs: Iterable[SlideJob]) -> None:
         """Score slides in order. Each is committed, as scored or as failed, when this returns."""
-        for job in jobs:
-            self._score(job)
+        for job, following in with_next(jobs):
+            self._score(job, following)
             self._watcher.committed(job)
 
-    def _score(self, job: SlideJob) -> None:
+    def _score(self, job: SlideJob, following: SlideJob | None) -> None:
+        """A second try has the worker to itself: the next slide may have brought it down."""
         for attempt in range(1, ATTEMPTS + 1):
-            lost = self._attempt(job)
+            lost = self._attempt(Asked(job, following if attempt == 1 else None))
             if lost is None:
                 return
             self._dismiss()
@@ -135,17 +136,17 @@ class Supervisor:
                 self._plan.run.clear_pictures(job.row.slide)
                 self._plan.run.commit(job.key, failed(job, lost.reason))
 
-    def _attempt(self, job: SlideJob) -> Lost | None:
+    def _attempt(self, asked: Asked) -> Lost | None:
         """One try at a slide: None when it is committed."""
         worker = self._ready_worker()
-        worker.send(job)
+        worker.send(asked)
         deadline = time.monotonic() + self._limit
         while True:
             match worker.listen(deadline):
                 case Started():
                     deadline = time.monotonic() + self._limit
                 case Progress(done=done, total=total):
-                    self._watcher.tiles(job, done, total)
+                    self._watcher.tiles(asked.job, done, total)
                 case Done():
                     return None
                 case Stopped(error=error):
@@ -178,3 +179,14 @@ class Supervisor:
         if self._worker is not None:
             self._worker.end()
             self._worker = None
+
+
+def with_next(jobs: Iterable[SlideJob]) -> Iterator[tuple[SlideJob, SlideJob | None]]:
+    """Each job beside the one after it; the last beside None."""
+    waiting: SlideJob | None = None
+    for job in jobs:
+        if waiting is not None:
+            yield waiting, job
+        waiting = job
+    if waiting is not None:
+        yield waiting, None

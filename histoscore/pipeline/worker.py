@@ -20,7 +20,7 @@ from pathlib import Path
 
 from histoscore.config import ScoreConfig
 from histoscore.errors import HistoscoreError, SlideError
-from histoscore.pipeline.messages import Done, Progress, Ready, Scorer, Started, Stopped
+from histoscore.pipeline.messages import Asked, Done, Progress, Ready, Scorer, Started, Stopped
 from histoscore.records import SlideJob, SlideResult
 from histoscore.runs.folder import RunFolder
 from histoscore.vocabulary import Status
@@ -47,7 +47,8 @@ def serve(connection: Connection, plan: WorkerPlan) -> None:
         scorer = build_scorer(plan)
         connection.send(Ready(dict(scorer.facts())))
         while True:
-            score_one(scorer, connection.recv(), plan.run, connection)
+            asked: Asked = connection.recv()
+            score_one(scorer, asked, plan.run, connection)
     except HistoscoreError as error:
         connection.send(Stopped(error))
     except (EOFError, BrokenPipeError):  # the parent closed the connection or is gone
@@ -61,9 +62,12 @@ def build_scorer(plan: WorkerPlan) -> Scorer:
     return scorer
 
 
-def score_one(scorer: Scorer, job: SlideJob, run: RunFolder, connection: Connection) -> None:
+def score_one(scorer: Scorer, asked: Asked, run: RunFolder, connection: Connection) -> None:
     """Score one slide, commit what came of it, and say so."""
+    job = asked.job
     connection.send(Started(job.key))
+    if asked.following:
+        scorer.prepare(asked.following)
     run.clear_pictures(job.row.slide)
     begun = time.monotonic()
 

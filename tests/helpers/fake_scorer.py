@@ -61,6 +61,15 @@ class FakeScorer:
     def facts(self) -> Mapping[str, str | int]:
         return {"device": "cpu", "engine": "fake", "engine_threads": 1}
 
+    def prepare(self, job: SlideJob) -> None:
+        """`crash-ahead 9` takes the worker down before its turn, and then is a good slide."""
+        path = job.row.path
+        with (path.parent / "prepared.txt").open("a") as log:
+            log.write(f"{path.name}\n")
+        word, _, argument = path.read_text().split("\n")[0].partition(" ")
+        if word == "crash-ahead":
+            os.kill(os.getpid(), signal.Signals(int(argument)))
+
     def score(self, job: SlideJob, report_tiles: ReportTiles) -> SlideResult:
         path = job.row.path
         with (path.parent / "begun.txt").open("a") as log:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,13 +19,15 @@ from helpers.miniature import Miniature
 from PIL import Image
 
 from histoscore.config import ScoreConfig, SectionSettings
-from histoscore.errors import PredictionError
+from histoscore.errors import PredictionError, SlideError
 from histoscore.files import sha256_of
 from histoscore.models.bundle import CalibrationCard
 from histoscore.models.predict import Network, Predictor
 from histoscore.phantom.study import write_phantom_study
 from histoscore.pipeline.slide import NO_JOINT, SlideScorer
 from histoscore.records import SlideJob, SlideResult, SlideRow
+from histoscore.slides.base import Slide
+from histoscore.slides.open import open_slide
 from histoscore.vocabulary import OARSI_MOUSE, Compartment, Status, Tissue
 
 POSE = Pose(2360, 2450, mpp=1.43, angle=12)
@@ -181,6 +184,31 @@ def test_the_same_slide_gives_the_same_result(
     scorer: SlideScorer, ill: Path, result: SlideResult
 ) -> None:
     assert scorer.score(job(ill), quiet) == result
+
+
+def test_a_slide_that_was_prepared_gives_the_same_result(
+    scorer: SlideScorer, ill: Path, result: SlideResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def watched(path: Path, *rest: Any) -> Slide:
+        opened.append(path)
+        return open_slide(path, *rest)
+
+    monkeypatch.setattr("histoscore.pipeline.slide.open_slide", watched)
+    scorer.prepare(job(ill))
+    scorer.prepare(job(ill))
+    assert scorer.score(job(ill), quiet) == result
+    assert opened == [ill], "opened once, and not again"
+
+
+def test_what_goes_wrong_in_preparing_is_told_when_the_slide_has_its_turn(
+    scorer: SlideScorer, tmp_path: Path
+) -> None:
+    (tmp_path / "letter.svs").write_text("Dear colleague, the slides are on their way.\n" * 40)
+    scorer.prepare(job(tmp_path / "letter.svs"))
+    with pytest.raises(SlideError, match="plain text"):
+        scorer.score(job(tmp_path / "letter.svs"), quiet)
 
 
 def test_a_calibrated_model_gives_sets_of_grades(

@@ -127,6 +127,20 @@ def test_a_slide_survives_one_accident(tmp_path: Path, accident: str) -> None:
     assert lost.details["slide"] == "b.svs"
 
 
+def test_the_next_slide_is_prepared_while_one_is_scored(tmp_path: Path) -> None:
+    sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "refuse no", "c.svs": "grade 2"})
+    run_study(sheet, tmp_path / "run")
+    assert (tmp_path / "prepared.txt").read_text().split() == ["b.svs", "c.svs"]
+
+
+def test_a_slide_that_brings_the_worker_down_early_costs_no_other(tmp_path: Path) -> None:
+    """The slide at hand is tried again without preparing the next, and is not blamed twice."""
+    sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "crash-ahead 9"})
+    run_study(sheet, tmp_path / "run")
+    assert outcomes(tmp_path / "run") == {"a.svs": "scored", "b.svs": "scored"}
+    assert times_scored(tmp_path)["b.svs"] == 1
+
+
 def test_the_same_call_again_scores_nothing_and_gives_the_same_bytes(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 2", "b.svs": "refuse no", "c.svs": "grade 0"})
     run_study(sheet, tmp_path / "run")
