@@ -85,6 +85,28 @@ def test_a_tile_read_at_the_grids_scale_has_the_networks_side() -> None:
         assert grid.mpp == pytest.approx(tile_mpp, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("slide_mpp", "scale"),
+    [(0.5, 2), (0.499, 2), (0.512, 2), (0.2528, 4), (0.2441, 4), (0.98, 1), (0.46, None),
+     (0.2278, None), (1.5, None)],
+)  # fmt: skip
+def test_a_scale_near_a_whole_number_becomes_it(slide_mpp: float, scale: int | None) -> None:
+    """A shrinking by 2.004 takes twenty times as long as one by 2."""
+    grid = grid_over(
+        np.ones((9, 14), bool), Placement(7, 3, 40, Mpp(40 * slide_mpp)), 96, Mpp(1),
+        Mpp(slide_mpp), 0.13, Box(7, 3, 560, 360),
+    )  # fmt: skip
+    found = grid.mpp / slide_mpp
+    assert found == pytest.approx(1 / slide_mpp, rel=0.031)
+    if scale is None:
+        assert found == pytest.approx(1 / slide_mpp, rel=0.006)
+    else:
+        assert found == pytest.approx(scale, rel=1e-12)
+        assert grid.side_px0 == 96 * scale
+        steps = np.diff(np.unique(grid.xy[:, 0]))
+        assert (steps % scale == 0).all(), "tiles begin on whole pixels of the map"
+
+
 def test_no_tissue_no_tiles() -> None:
     grid = grid_over(
         np.zeros((7, 5), bool), Placement(0, 0, 8, Mpp(4)), 64, Mpp(1), Mpp(0.5), 0.25,
