@@ -11,11 +11,11 @@ them, once. Process time a tile for one thread, wall time for several; ratios of
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 import cv2
 import numpy as np
@@ -25,21 +25,26 @@ import tifffile
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.tiles import grid_over
 from histoscore.models.cores import usable_cores
+from histoscore.records import TileGrid
 from histoscore.slides.open import open_slide
+from histoscore.slides.openslide_reader import OpenSlideReader
 from histoscore.slides.segments import Segments
 
 SIDE_PX, MPP, OVERLAP = 256, Mpp(1.0), 0.125
 ROUNDS = 5
+BARE, READ_AT, REGION = (
+    f"{way}, one thread" for way in ("bare decoding", "read_at", "openslide.read_region")
+)
 
 
-def grid(path: Path, most: int) -> tuple[Box, ...]:
-    """The first `most` boxes of the grid over the whole slide."""
+def grid(path: Path) -> TileGrid:
+    """The fine network's grid over the whole slide."""
     with open_slide(path) as slide:
         info = slide.info
         whole = Box(0, 0, info.width, info.height)
         place = Placement(0, 0, 8, Mpp(info.mpp * 8))
         mask = np.ones(whole.shape_at(8), bool)
-        return grid_over(mask, place, SIDE_PX, MPP, info.mpp, OVERLAP, whole).boxes()[:most]
+        return grid_over(mask, place, SIDE_PX, MPP, info.mpp, OVERLAP, whole)
 
 
 def timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
@@ -49,12 +54,18 @@ def timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
     return clock() - start
 
 
-def stream(path: Path, boxes: Sequence[Box], threads: int) -> Callable[[], object]:
-    """Reads the boxes of a slide opened anew."""
+def stream(path: Path, boxes: Sequence[Box], mpp: Mpp, threads: int) -> Callable[[], object]:
+    """Reads the boxes of a slide; nothing of them is kept from before."""
+    slide = open_slide(path)
+    slide.read_at(boxes[0], mpp)  # its tiles are compared with OpenSlide's now
+    assert isinstance(slide, OpenSlideReader)
 
     def work() -> None:
-        with open_slide(path) as slide, ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(lambda box: slide.read_at(box, MPP), boxes):
+        assert slide._tiles
+        assert slide._tiles._segments
+        slide._tiles._segments._cache.clear()
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(lambda box: slide.read_at(box, mpp), boxes):
                 pass
 
     return work
@@ -62,11 +73,11 @@ def stream(path: Path, boxes: Sequence[Box], threads: int) -> Callable[[], objec
 
 def regions(path: Path, boxes: Sequence[Box]) -> Callable[[], object]:
     """The same boxes through OpenSlide, nothing done with them."""
+    slide = openslide.OpenSlide(path)
 
     def work() -> None:
-        with openslide.OpenSlide(path) as slide:
-            for box in boxes:
-                slide.read_region((box.x, box.y), 0, (box.width, box.height))
+        for box in boxes:
+            slide.read_region((box.x, box.y), 0, (box.width, box.height))
 
     return work
 
@@ -94,27 +105,25 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, default=200)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    path, boxes = arguments.slide, grid(arguments.slide, arguments.tiles)
-    cores = usable_cores()
+    path, whole, cores = arguments.slide, grid(arguments.slide), usable_cores()
+    boxes = whole.boxes()[: arguments.tiles]
     ways = {
-        "bare decoding, one thread": (bare(path, boxes), time.process_time),
-        "read_at, one thread": (stream(path, boxes, 1), time.process_time),
-        "openslide.read_region, one thread": (regions(path, boxes), time.process_time),
-        f"read_at, {cores} threads, wall time": (stream(path, boxes, cores), time.perf_counter),
+        BARE: (bare(path, boxes), time.process_time),
+        READ_AT: (stream(path, boxes, whole.mpp, 1), time.process_time),
+        REGION: (regions(path, boxes), time.process_time),
+        f"read_at, {cores} threads, wall time": (
+            stream(path, boxes, whole.mpp, cores),
+            time.perf_counter,
+        ),
     }
     rounds = [{name: timed(*way) for name, way in ways.items()} for _ in range(ROUNDS)]
+    print(f"{len(boxes)} tiles of {whole.side_px0} px, shrunk to {SIDE_PX}; best of {ROUNDS}\n")
+    print("| | ms a tile | × bare decoding |\n|---|---|---|")
     least = {name: min(one[name] for one in rounds) for name in ways}
-    print(
-        f"{len(boxes)} tiles, best of {ROUNDS}\n\n| | ms a tile | × bare decoding |\n|---|---|---|"
-    )
-    base = next(iter(least.values()))
     for name, seconds in least.items():
-        print(f"| {name} | {1e3 * seconds / len(boxes):.2f} | {seconds / base:.2f} |")
-    bare_time, read_at, region, _ = (
-        statistics.median(one[name] for one in rounds) for name in ways
-    )
-    print(f"\nmedians: read_region ÷ read_at {region / read_at:.1f}, bare ÷ read_at "
-          f"{bare_time / read_at:.2f}")  # fmt: skip
+        print(f"| {name} | {1e3 * seconds / len(boxes):.2f} | {seconds / least[BARE]:.2f} |")
+    print(f"\nread_region ÷ read_at {median(one[REGION] / one[READ_AT] for one in rounds):.1f}, ")
+    print(f"bare ÷ read_at {median(one[BARE] / one[READ_AT] for one in rounds):.2f}, of each round")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+"""How near a whole section's inference comes to the network's own speed on the same tiles.
+
+    python -m benchmarks.inference --out bench/inference
+
+Draws one large section (12 000 × 12 000 px and more at 0.5 µm/px), and for each engine times the
+fine network over all of it (reading, shrinking, context, network, blending, labels), beside the
+network alone on as many tiles that lie in memory; then joint-first against full-section. Start-up,
+hashing and export are left out. Ratios are of rounds that follow each other; the peak of memory is
+the process's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from histoscore.config import TileSettings
+from histoscore.geometry import Box
+from histoscore.models.bundle import find_bundle
+from histoscore.models.cores import leave_cores_to_networks, reuse_memory
+from histoscore.models.engines import EngineName
+from histoscore.models.predict import Predictor
+from histoscore.models.reading import read_section
+from histoscore.phantom.study import write_phantom_study
+from histoscore.slides.open import open_slide
+
+SEED = 8_501
+LARGE = ("width_um=6000", "height_um=6000", "sections=[1,1]", "mpp=0.5", "upside_down=0")
+ENGINES: tuple[EngineName, ...] = ("torch", "openvino")
+ROUNDS = 3
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that a piece of work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def forward(predictor: Predictor, tiles: int) -> Callable[[], object]:
+    """The fine network alone on so many tiles."""
+    spec = predictor._spec("fine")
+    shape = (predictor.tiles.batch, spec.tile_px, spec.tile_px, 3 + spec.context)
+    engine = predictor._ready("fine", shape)
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    batch = torch.from_numpy(noise)
+
+    def work() -> None:
+        for _ in range(-(-tiles // shape[0])):
+            engine(batch)
+
+    return work
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", default="demo")
+    arguments = parser.parse_args()
+    if not (arguments.out / "truth.csv").exists():
+        write_phantom_study(arguments.out, 1, SEED, overrides=LARGE)
+    leave_cores_to_networks()
+    reuse_memory()
+    bundle = find_bundle(arguments.model)
+    print("| engine | tiles | network alone, tiles/s | whole pass, tiles/s | share |")
+    print("|---|---|---|---|---|")
+    with open_slide(next((arguments.out / "slides").iterdir())) as slide:
+        box = Box(0, 0, slide.info.width, slide.info.height)
+        for name in ENGINES:
+            predictor = Predictor.of(bundle, "cpu", TileSettings(), name)
+            coarse = predictor.coarse(slide, box)
+            everywhere = np.ones(coarse.tissue.shape[1:], bool)
+            done: list[int] = []
+
+            def whole(predictor: Predictor = predictor, done: list[int] = done) -> None:
+                predictor.fine(slide, coarse, everywhere, lambda _, of: done.append(of))  # noqa: B023
+
+            rounds = []
+            for _ in range(ROUNDS):
+                seconds = timed(whole)
+                rounds.append((seconds, timed(forward(predictor, done[-1]))))
+            tiles = done[-1]
+            passes, alone = (median(column) for column in zip(*rounds, strict=True))
+            share = median(a / p for p, a in rounds)
+            print(
+                f"| {predictor.engine} | {tiles} | {tiles / alone:.1f} | {tiles / passes:.1f} | "
+                f"{share:.2f} |",
+                flush=True,
+            )
+            first, full = (
+                timed(lambda full=full: read_section(predictor, slide, box, None, full))  # noqa: B023
+                for full in (False, True)
+            )
+            print(f"  joint first {first:.0f} s, full section {full:.0f} s", flush=True)
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()
