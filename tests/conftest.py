@@ -16,6 +16,12 @@ settings.register_profile("histoscore", deadline=None)  # slow shared machines a
 settings.load_profile("histoscore")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What networks were compiled to is kept beside the tests, not in the user's cache."""
+    os.environ["HISTOSCORE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real slides and pictures that HISTOSCORE_REAL_DATA names."""
