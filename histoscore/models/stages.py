@@ -20,7 +20,7 @@ from torch import nn
 
 from histoscore.config import TileSettings
 from histoscore.errors import ConfigError
-from histoscore.files import make_folder
+from histoscore.files import make_folder, sha256_of
 from histoscore.geometry import Mpp
 from histoscore.models.appearance import appearance_limits
 from histoscore.models.cached_strips import cached_strips
@@ -172,9 +172,8 @@ class Training:
             save_weights(learnt(network) if stage.training else network, file)
             drop_checkpoint(self._folder(name))
         # What is stored is rounded to half precision: later stages see what the bundle holds.
-        return Network(
-            stage.network, load_weights(build_network(stage.network, self._ladder), file)
-        )
+        module = load_weights(build_network(stage.network, self._ladder), file)
+        return Network(stage.network, module, sha256_of(file))
 
     def _folder(self, name: NetworkName) -> Path:
         return make_folder(self.out / "stages" / name)
@@ -317,4 +316,5 @@ class Training:
             TileSettings(overlap=_OVERLAP),
             self._ladder,
             precision="bfloat16" if half else "float32",
+            engine="auto",
         )
