@@ -15,6 +15,7 @@ import argparse
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -46,9 +47,9 @@ def timed(work: Callable[[], object]) -> float:
 
 def forward(predictor: Predictor, tiles: int) -> Callable[[], object]:
     """The fine network alone on so many tiles."""
-    spec = predictor._spec("fine")
+    spec = predictor.passes.spec("fine")
     shape = (predictor.tiles.batch, spec.tile_px, spec.tile_px, 3 + spec.context)
-    engine = predictor._ready("fine", shape)
+    engine = predictor.passes.ready("fine", shape)
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     batch = torch.from_numpy(noise)
 
@@ -79,10 +80,9 @@ def main() -> None:
             coarse = predictor.coarse(slide, box)
             everywhere = np.ones(coarse.tissue.shape[1:], bool)
             done: list[int] = []
-
-            def whole(predictor: Predictor = predictor, done: list[int] = done) -> None:
-                predictor.fine(slide, coarse, everywhere, lambda _, of: done.append(of))  # noqa: B023
-
+            whole = partial(
+                predictor.fine, slide, coarse, everywhere, lambda _, of, to=done: to.append(of)
+            )
             rounds = []
             for _ in range(ROUNDS):
                 seconds = timed(whole)
@@ -96,8 +96,8 @@ def main() -> None:
                 flush=True,
             )
             first, full = (
-                timed(lambda full=full: read_section(predictor, slide, box, None, full))  # noqa: B023
-                for full in (False, True)
+                timed(partial(read_section, predictor, slide, box, None, everything))
+                for everything in (False, True)
             )
             print(f"  joint first {first:.0f} s, full section {full:.0f} s", flush=True)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")

@@ -15,7 +15,7 @@ from histoscore.files import sha256_of, write_atomic, write_json
 from histoscore.models.bundle import CalibrationCard, ModelCard, NetworkFile
 from histoscore.models.examples import ExampleFacts
 from histoscore.models.networks import save_weights
-from histoscore.models.predict import Network
+from histoscore.models.passes import Network
 from histoscore.models.specs import NetworkName
 from histoscore.models.splits import Split
 from histoscore.scoring.calibration import Calibration

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from histoscore.errors import ModelError
 from histoscore.models.heads import Head
 from histoscore.models.learning import LearningSettings
-from histoscore.models.predict import collate_strips
 from histoscore.models.specs import GraderSpec
+from histoscore.models.strip_inputs import collate_strips
 from histoscore.models.strips import ExampleStrip, wanted_shares
 from histoscore.records import Strip
 from histoscore.vocabulary import Ladder

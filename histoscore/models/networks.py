@@ -27,7 +27,7 @@ from histoscore.vocabulary import OARSI_MOUSE, Ladder, Tissue, Zone
 N_TISSUES = len(Tissue)
 N_ZONES = len(Zone)
 N_MEASURES = 4
-"""Numbers beside a strip (`predict.strip_measures`)."""
+"""Numbers beside a strip (`strip_inputs.strip_measures`)."""
 
 _DECODER = (160, 96, 48, 24, 16)
 _BY_BLOCKS = ("unet", "unetplusplus", "manet")

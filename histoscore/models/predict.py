@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from histoscore.config import TileSettings
 from histoscore.errors import PredictionError
 from histoscore.geometry import Box, Mpp, Placement
-from histoscore.image.morphometry import is_bare
 from histoscore.image.placed import box_around, seen_through
 from histoscore.image.tiles import grid_over
 from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityMap
 from histoscore.models.bundle import ModelBundle
-from histoscore.models.cores import usable_cores
-from histoscore.models.dataset import to_tensor
-from histoscore.models.engines import (
-    Engine,
-    EngineName,
-    Precision,
-    TorchEngine,
-    chosen_engine,
-    mixed,
-    torch_name,
-)
-from histoscore.models.feeding import Fill, fed
+from histoscore.models.engines import EngineName, Precision, mixed
 from histoscore.models.heads import build_head
 from histoscore.models.networks import N_TISSUES, N_ZONES
-from histoscore.models.openvino_engine import OpenVinoEngine, openvino_name
-from histoscore.models.specs import GraderSpec, NetworkName, NetworkSpec, SegmentationSpec
+from histoscore.models.passes import Network, Passes, Tick
+from histoscore.models.specs import GraderSpec, NetworkName, SegmentationSpec
+from histoscore.models.strip_inputs import collate_strips
 from histoscore.records import (
     GradePrediction,
     LabelArray,
@@ -52,27 +37,6 @@ from histoscore.vocabulary import OARSI_MOUSE, Ladder, Tissue
 
 CONTEXT_CHANNELS = 3
 """What the fine network is told: articular cartilage, its look-alikes, nearness to the joint."""
-
-Tick = Callable[[int, int], None]
-"""Called with tiles done and tiles in all."""
-
-
-class Canvas(Protocol):
-    """A map that tiles are blended into."""
-
-    def add(self, values: torch.Tensor, row: int, column: int) -> None: ...
-
-
-_Canvas = TypeVar("_Canvas", bound=Canvas)
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network beside what it is fed; `sha256` of its file, where it came from one."""
-
-    spec: NetworkSpec
-    module: nn.Module
-    sha256: str | None = None
 
 
 class Predictor:
@@ -91,9 +55,7 @@ class Predictor:
         self.device = _device(device)
         self._networks = networks
         self._ladder, self._precision = ladder, precision
-        self._engine_name = chosen_engine(engine, self.device)
-        self._engines: dict[NetworkName, Engine] = {}
-        self._batch = tiles.batch
+        self.passes = Passes(networks, self.device, precision, engine, tiles.batch)
         for network in networks.values():
             network.module.to(self.device).to(memory_format=torch.channels_last)
 
@@ -120,9 +82,7 @@ class Predictor:
     @property
     def engine(self) -> str:
         """Engine, device and precision, as tables and run.json record them."""
-        if self._engine_name == "openvino":
-            return openvino_name(self._precision)
-        return torch_name(self.device, self._precision)
+        return self.passes.engine
 
     def mpp_of(self, network: NetworkName) -> Mpp:
         """Scale that a network sees at."""
@@ -133,7 +93,7 @@ class Predictor:
         return {
             "device": str(self.device),
             "engine": self.engine,
-            "engine_threads": torch.get_num_threads(),
+            "engine_threads": self.passes.threads,
         }
 
     def coarse(self, slide: Slide, box: Box, tick: Tick | None = None) -> SegmentationMap:
@@ -142,7 +102,7 @@ class Predictor:
         Raises:
             PredictionError: the network's output is not finite, or memory is short for one tile.
         """
-        spec = self._spec("coarse")
+        spec = self.passes.spec("coarse")
         downsample = spec.mpp / slide.info.mpp
         everywhere = Placement(box.x, box.y, downsample, Mpp(spec.mpp))
         # As coarse as the map: at full resolution a large section's mask would take gigabytes.
@@ -157,7 +117,7 @@ class Predictor:
             rows, columns = box.shape_at(place.downsample)
             return ProbabilityMap(N_TISSUES + N_ZONES, rows, columns, grid.side_px, device)
 
-        found = self._segment("coarse", grid, place, fill, canvas, tick).finished()
+        found = self.passes.over("coarse", grid, place, fill, canvas, tick).finished()
         return SegmentationMap(found[:N_TISSUES], found[N_TISSUES:], place)
 
     def fine(
@@ -172,7 +132,7 @@ class Predictor:
         The map spans the smallest box around `wanted`; where no tile was read the coarse map
         shows through. Raises as `coarse`.
         """
-        spec = self._spec("fine")
+        spec = self.passes.spec("fine")
         box = box_around(wanted, coarse.placement)
         grid = self._grid(slide, spec, wanted, coarse.placement, box)
         place = placed(grid, box, slide)
@@ -187,7 +147,7 @@ class Predictor:
             rows, columns = box.shape_at(place.downsample)
             return LabelRows(N_TISSUES, rows, columns, grid.side_px, device)
 
-        tissue, read = self._segment("fine", grid, place, fill, canvas, tick).finished()
+        tissue, read = self.passes.over("fine", grid, place, fill, canvas, tick).finished()
         show_through(coarse, place, tissue, read)
         tissue.setflags(write=False)
         return TissueMap(tissue, place)
@@ -215,86 +175,12 @@ class Predictor:
             for strip, row in zip(strips, probabilities, strict=True)
         )
 
-    def _spec(self, network: NetworkName) -> SegmentationSpec:
-        spec = self._networks[network].spec
-        assert isinstance(spec, SegmentationSpec)  # the bundle's card was checked
-        return spec
-
     def _grid(
         self, slide: Slide, spec: SegmentationSpec, mask: Mask, place: Placement, box: Box
     ) -> TileGrid:
         return grid_over(
             mask, place, spec.tile_px, Mpp(spec.mpp), slide.info.mpp, self.tiles.overlap, box
         )
-
-    def _segment(
-        self,
-        network: NetworkName,
-        grid: TileGrid,
-        place: Placement,
-        fill: Fill,
-        canvas: Callable[[torch.device], _Canvas],
-        tick: Tick | None,
-    ) -> _Canvas:
-        """A map put together from the tiles of a grid; in smaller batches where memory is short."""
-        spec = self._spec(network)
-        while True:
-            shape = (self._batch, spec.tile_px, spec.tile_px, 3 + spec.context)
-            engine = self._ready(network, shape)
-            try:
-                blend = canvas(engine.device)
-                add_tiles(blend, engine, grid, place, shape, fill, tick)
-            except torch.OutOfMemoryError:
-                if self._batch == 1:
-                    raise PredictionError(
-                        f"out of memory on {self.device}, one tile at a time"
-                    ) from None
-                self._batch //= 2
-                self._engines.clear()  # they are made for one shape
-            else:
-                return blend
-
-    def _ready(self, network: NetworkName, shape: tuple[int, int, int, int]) -> Engine:
-        """The network's engine, made at its first use."""
-        if network not in self._engines:
-            module, zones = self._networks[network].module, network == "coarse"
-            if self._engine_name == "openvino":
-                weights = self._networks[network].sha256
-                engine: Engine = OpenVinoEngine(module, shape, self._precision, zones, weights)
-            else:
-                engine = TorchEngine(module, self.device, self._precision, zones)
-            self._engines[network] = engine
-        return self._engines[network]
-
-
-def add_tiles(
-    blend: Canvas,
-    engine: Engine,
-    grid: TileGrid,
-    place: Placement,
-    shape: tuple[int, int, int, int],
-    fill: Fill,
-    tick: Tick | None = None,
-) -> None:
-    """What an engine says of every tile of a grid, blended into a map that lies at `place`.
-
-    Args:
-        shape: of a batch. fill: writes a tile's pixels. tick: told after every batch.
-    """
-    pinned = engine.device.type == "cuda"
-    done = 0
-    with closing(fed(fill, grid.boxes(), shape, usable_cores(), pinned)) as batches:
-        for batch in batches:
-            said = engine(batch.tiles)
-            for box, values in zip(batch.boxes, said[: len(batch.boxes)], strict=True):
-                column, row = (
-                    (box.x - place.x) / place.downsample,
-                    (box.y - place.y) / place.downsample,
-                )
-                blend.add(values, round(row), round(column))
-            done += len(batch.boxes)
-            if tick:
-                tick(done, len(grid))
 
 
 def placed(grid: TileGrid, box: Box, slide: Slide) -> Placement:
@@ -323,47 +209,6 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
         1 - zones[0],
     ]
     return np.clip(np.dstack(channels) * 255 + 0.5, 0, 255).astype(np.uint8)
-
-
-def collate_strips(
-    strips: Sequence[Strip], spec: GraderSpec
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The grader's three inputs: pixels, where the compartment lies, measures."""
-    images, present, measures = [], [], []
-    for strip in strips:
-        pixels = strip.pixels
-        if pixels.shape[1] > spec.tile_px:  # longer than any mouse condyle: squeezed to fit
-            pixels = _squeezed(pixels, spec.tile_px)
-        blank = spec.tile_px - pixels.shape[1]
-        padded = np.pad(pixels, ((0, 0), (0, blank), (0, 0)), constant_values=255)
-        padded[:, pixels.shape[1] :, 3:] = 0
-        images.append(padded[..., : 3 + spec.context])
-        present.append(np.arange(spec.tile_px) < pixels.shape[1])
-        measures.append(strip_measures(strip))
-    return (
-        to_tensor(np.stack(images)),
-        torch.from_numpy(np.stack(present)),
-        torch.tensor(np.stack(measures), dtype=torch.float32),
-    )
-
-
-def _squeezed(pixels: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
-    """(depth, columns, 5) shrunk to `length` columns; OpenCV takes four channels at most."""
-    parts = [
-        cv2.resize(np.ascontiguousarray(part), (length, len(pixels)), interpolation=cv2.INTER_AREA)
-        for part in (pixels[..., :3], pixels[..., 3:])
-    ]
-    return np.dstack(parts).astype(np.uint8, copy=False)
-
-
-def strip_measures(strip: Strip) -> NDArray[np.float64]:
-    """Extent, mean, 10th percentile and spread of hyaline thickness, each about 0…1."""
-    hyaline = (strip.pixels[..., 3] > 127).sum(0) * strip.mpp
-    calcified = (strip.pixels[..., 4] > 127).sum(0) * strip.mpp
-    bare = is_bare(hyaline, calcified)
-    return np.array(
-        [bare.mean(), hyaline.mean() / 50, np.percentile(hyaline, 10) / 50, hyaline.std() / 25]
-    )
 
 
 def _device(wanted: str) -> torch.device:

@@ -15,7 +15,8 @@ from histoscore.image.joint import locate_joint
 from histoscore.image.labels import label_map, tissue_only, wanted_around, wanted_cartilage
 from histoscore.image.morphometry import measure
 from histoscore.image.strips import layered_picture, straighten, strip_box
-from histoscore.models.predict import Predictor, Tick
+from histoscore.models.passes import Tick
+from histoscore.models.predict import Predictor
 from histoscore.records import Joint, LabelMap, MedialSide, Morphometry, Strip, TissueMap
 from histoscore.slides.base import Slide
 from histoscore.vocabulary import Compartment

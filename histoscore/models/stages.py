@@ -39,7 +39,8 @@ from histoscore.models.grading import (
 from histoscore.models.heads import build_head
 from histoscore.models.learning import Report, learn
 from histoscore.models.networks import GraderNetwork, build_network, load_weights, save_weights
-from histoscore.models.predict import Network, Predictor
+from histoscore.models.passes import Network
+from histoscore.models.predict import Predictor
 from histoscore.models.priors import number_of, prior_of
 from histoscore.models.segmentation import SegmentationTask
 from histoscore.models.specs import NetworkName, SegmentationSpec

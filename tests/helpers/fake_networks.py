@@ -8,7 +8,8 @@ from helpers.drawn_knee import DrawnKnee
 from torch import Tensor, nn
 
 from histoscore.models.networks import N_TISSUES, N_ZONES
-from histoscore.models.predict import CONTEXT_CHANNELS, Network
+from histoscore.models.passes import Network
+from histoscore.models.predict import CONTEXT_CHANNELS
 from histoscore.models.specs import GraderSpec, NetworkName, SegmentationSpec
 from histoscore.vocabulary import Tissue
 

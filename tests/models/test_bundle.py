@@ -17,7 +17,7 @@ from histoscore.models import bundle as bundles
 from histoscore.models.bundle import find_bundle, list_bundles
 from histoscore.models.card import TrainingFacts, write_bundle
 from histoscore.models.networks import build_network
-from histoscore.models.predict import Network
+from histoscore.models.passes import Network
 from histoscore.models.specs import GraderSpec, NetworkName, NetworkSpec, SegmentationSpec
 from histoscore.scoring.calibration import Calibration
 from histoscore.vocabulary import OARSI_MOUSE

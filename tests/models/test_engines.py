@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from histoscore.config import TileSettings
 from histoscore.errors import ConfigError, PredictionError
 from histoscore.geometry import Box, Mpp
-from histoscore.models import engines, openvino_engine, predict
+from histoscore.models import engines, openvino_engine, passes
 from histoscore.models.engines import TorchEngine, chosen_engine
 from histoscore.models.networks import N_TISSUES, N_ZONES, build_network
 from histoscore.models.openvino_engine import OpenVinoEngine, user_cache
@@ -180,7 +180,7 @@ class TestInThePredictor:
 
         box = Box(0, 0, 230, 150)
         usual = self.predictor().coarse(self.slide(), box)
-        monkeypatch.setattr(predict, "TorchEngine", Small)
+        monkeypatch.setattr(passes, "TorchEngine", Small)
         small = self.predictor()
         found = small.coarse(self.slide(), box)
         assert np.abs(found.tissue - usual.tissue).max() < 1e-6
@@ -194,6 +194,6 @@ class TestInThePredictor:
             def __call__(self, tiles: Tensor) -> Tensor:
                 raise torch.OutOfMemoryError
 
-        monkeypatch.setattr(predict, "TorchEngine", Full)
+        monkeypatch.setattr(passes, "TorchEngine", Full)
         with pytest.raises(PredictionError, match="out of memory on cpu"):
             self.predictor().coarse(self.slide(), Box(0, 0, 230, 150))

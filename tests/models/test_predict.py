@@ -15,12 +15,8 @@ from histoscore.config import TileSettings
 from histoscore.errors import PredictionError
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.models.dataset import to_tensor
-from histoscore.models.predict import (
-    CONTEXT_CHANNELS,
-    Network,
-    Predictor,
-    context_channels,
-)
+from histoscore.models.passes import Network
+from histoscore.models.predict import CONTEXT_CHANNELS, Predictor, context_channels
 from histoscore.records import SegmentationMap
 from histoscore.slides.memory import PictureInMemory
 from histoscore.vocabulary import Tissue, Zone

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from histoscore.config import TileSettings
 from histoscore.errors import PredictionError
 from histoscore.geometry import Mpp
-from histoscore.models.predict import Predictor, collate_strips, strip_measures
+from histoscore.models.predict import Predictor
 from histoscore.models.specs import GraderSpec
+from histoscore.models.strip_inputs import collate_strips, strip_measures
 from histoscore.records import Strip
 from histoscore.vocabulary import Compartment
 

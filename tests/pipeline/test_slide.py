@@ -22,7 +22,8 @@ from histoscore.config import ScoreConfig, SectionSettings
 from histoscore.errors import PredictionError, SlideError
 from histoscore.files import sha256_of
 from histoscore.models.bundle import CalibrationCard
-from histoscore.models.predict import Network, Predictor
+from histoscore.models.passes import Network
+from histoscore.models.predict import Predictor
 from histoscore.phantom.study import write_phantom_study
 from histoscore.pipeline.slide import NO_JOINT, SlideScorer
 from histoscore.records import SlideJob, SlideResult, SlideRow

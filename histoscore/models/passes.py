@@ -1,0 +1,168 @@
+"""Passes of segmentation networks over a section: tiles in, one map out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from histoscore.errors import PredictionError
+from histoscore.geometry import Placement
+from histoscore.models.cores import usable_cores
+from histoscore.models.engines import (
+    Engine,
+    EngineName,
+    Precision,
+    TorchEngine,
+    chosen_engine,
+    torch_name,
+)
+from histoscore.models.feeding import Fill, fed
+from histoscore.models.openvino_engine import OpenVinoEngine, openvino_name
+from histoscore.models.specs import NetworkName, NetworkSpec, SegmentationSpec
+from histoscore.records import TileGrid
+
+Tick = Callable[[int, int], None]
+"""Called with tiles done and tiles in all."""
+
+TileShape = tuple[int, int, int, int]
+"""(batch, rows, columns, channels)."""
+
+
+class Canvas(Protocol):
+    """A map that tiles are blended into."""
+
+    def add(self, values: Tensor, row: int, column: int) -> None: ...
+
+
+_Canvas = TypeVar("_Canvas", bound=Canvas)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network beside what it is fed; `sha256` of its file, where it came from one."""
+
+    spec: NetworkSpec
+    module: nn.Module
+    sha256: str | None = None
+
+
+class Passes:
+    """Runs segmentation networks over grids of tiles, each in an engine made at its first use.
+
+    Args:
+        networks: by name; what is not a segmentation network is passed over.
+        device: where they run. precision: of their arithmetic.
+        engine: what runs them. batch: tiles at once.
+
+    Raises:
+        ConfigError: that engine cannot be had.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[NetworkName, Network],
+        device: torch.device,
+        precision: Precision,
+        engine: EngineName | Literal["auto"],
+        batch: int,
+    ) -> None:
+        self._networks, self._device, self._precision = networks, device, precision
+        self._chosen = chosen_engine(engine, device)
+        self._engines: dict[NetworkName, Engine] = {}
+        self._batch = batch
+
+    @property
+    def engine(self) -> str:
+        """Engine, device and precision, as tables and run.json record them."""
+        if self._chosen == "openvino":
+            return openvino_name(self._precision)
+        return torch_name(self._device, self._precision)
+
+    @property
+    def threads(self) -> int:
+        """Threads that the engine computes in."""
+        return usable_cores() if self._chosen == "openvino" else torch.get_num_threads()
+
+    def spec(self, network: NetworkName) -> SegmentationSpec:
+        """What a segmentation network is fed."""
+        spec = self._networks[network].spec
+        assert isinstance(spec, SegmentationSpec)  # the bundle's card was checked
+        return spec
+
+    def over(
+        self,
+        network: NetworkName,
+        grid: TileGrid,
+        place: Placement,
+        fill: Fill,
+        canvas: Callable[[torch.device], _Canvas],
+        tick: Tick | None,
+    ) -> _Canvas:
+        """What a network says of every tile of a grid, blended into a map; in smaller batches
+        where memory is short.
+
+        Args:
+            place: where the map lies. fill: writes a tile's pixels.
+            canvas: an empty map on the engine's device. tick: told after every batch.
+
+        Raises:
+            PredictionError: memory is short for a single tile.
+        """
+        while True:
+            shape = self._shape(network)
+            engine = self.ready(network, shape)
+            blend = canvas(engine.device)
+            try:
+                _add_tiles(blend, engine, grid, place, shape, fill, tick)
+            except torch.OutOfMemoryError:
+                if self._batch == 1:
+                    raise PredictionError(
+                        f"out of memory on {self._device}, one tile at a time"
+                    ) from None
+                self._batch //= 2
+                self._engines.clear()  # they are made for one shape
+            else:
+                return blend
+
+    def ready(self, network: NetworkName, shape: TileShape) -> Engine:
+        """The network's engine for batches of that shape."""
+        if network not in self._engines:
+            one, zones = self._networks[network], network == "coarse"
+            self._engines[network] = (
+                OpenVinoEngine(one.module, shape, self._precision, zones, one.sha256)
+                if self._chosen == "openvino"
+                else TorchEngine(one.module, self._device, self._precision, zones)
+            )
+        return self._engines[network]
+
+    def _shape(self, network: NetworkName) -> TileShape:
+        spec = self.spec(network)
+        return (self._batch, spec.tile_px, spec.tile_px, 3 + spec.context)
+
+
+def _add_tiles(
+    blend: Canvas,
+    engine: Engine,
+    grid: TileGrid,
+    place: Placement,
+    shape: TileShape,
+    fill: Fill,
+    tick: Tick | None,
+) -> None:
+    pinned = engine.device.type == "cuda"
+    done = 0
+    with closing(fed(fill, grid.boxes(), shape, usable_cores(), pinned)) as batches:
+        for batch in batches:
+            said = engine(batch.tiles)
+            for box, values in zip(batch.boxes, said[: len(batch.boxes)], strict=True):
+                row = round((box.y - place.y) / place.downsample)
+                column = round((box.x - place.x) / place.downsample)
+                blend.add(values, row, column)
+            done += len(batch.boxes)
+            if tick:
+                tick(done, len(grid))
