@@ -69,6 +69,9 @@ class Tissue(IntEnum):
     GROWTH_PLATE = 5
     MENISCUS = 6
     SOFT = 7
+    OTHER_CARTILAGE = 8
+    """Of osteophytes and of small bones (fibula, fabella, patella): articular, growth plate or
+    meniscus it is not."""
 
     @property
     def title(self) -> str:
@@ -111,6 +114,7 @@ _TISSUE_COLORS = {
     Tissue.GROWTH_PLATE: (230, 159, 0),
     Tissue.MENISCUS: (0, 158, 115),
     Tissue.SOFT: (150, 150, 150),
+    Tissue.OTHER_CARTILAGE: (0, 114, 178),
 }
 
 

@@ -64,7 +64,7 @@ class SegmentationNetwork(nn.Module):
         return self.unet.encoder.model  # type: ignore[return-value,union-attr]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of tissue (n, 8, h, w) and zone (n, 3, h, w); h and w multiples of 32.
+        """Logits of tissue (n, 9, h, w) and zone (n, 3, h, w); h and w multiples of 32.
 
         Args:
             images: (n, 3 + context, h, w); colour as −1…1, context as 0…1.

@@ -205,7 +205,7 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
     tissue, zones = coarse.tissue, coarse.zones
     channels = [
         tissue[Tissue.HYALINE] + tissue[Tissue.CALCIFIED],
-        tissue[Tissue.GROWTH_PLATE] + tissue[Tissue.MENISCUS],
+        tissue[Tissue.GROWTH_PLATE] + tissue[Tissue.MENISCUS] + tissue[Tissue.OTHER_CARTILAGE],
         1 - zones[0],
     ]
     return np.clip(np.dstack(channels) * 255 + 0.5, 0, 255).astype(np.uint8)

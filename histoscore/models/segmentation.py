@@ -80,7 +80,7 @@ def segmentation_loss(tissue: Tensor, zones: Tensor, labels: Tensor, zone_labels
     over all a network rests at knowing where the bones are and guessing which is which.
 
     Args:
-        tissue: (n, 8, h, w) logits; zones: (n, 3, h, w) logits.
+        tissue: (n, 9, h, w) logits; zones: (n, 3, h, w) logits.
         labels: (n, h, w) `Tissue` or `IGNORE`; zone_labels: (n, h, w) `Zone`,
             `EITHER_BONE`, or `IGNORE`.
     """

@@ -44,7 +44,7 @@ def test_segmentation_answers_for_every_pixel(
     images = torch.zeros(2, 3 + spec.context, rows, columns)
     with torch.inference_mode():
         tissue, zones = build_network(spec)(images)
-    assert tissue.shape == (2, 8, rows, columns)
+    assert tissue.shape == (2, 9, rows, columns)
     assert zones.shape == (2, 3, rows, columns)
 
 

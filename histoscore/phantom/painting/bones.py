@@ -178,7 +178,7 @@ def _mark_zones(canvas: Canvas, part: Part, bone: BoneEnd, epiphysis: Mask) -> N
 
 
 def paint_osteophyte(canvas: Canvas, growth: Osteophyte, number: int, outline: Mask) -> None:
-    """An outgrowth: a cap of cartilage that is not articular (no class is right), bone within."""
+    """An outgrowth: a cap of cartilage that is not articular, bone within."""
     name = f"osteophyte {number}"
     part = canvas.part(canvas.view.fill(growth.cap, finer=2) & outline)
     if part is None:
@@ -186,7 +186,7 @@ def paint_osteophyte(canvas: Canvas, growth: Osteophyte, number: int, outline: M
     part.begin(Tissue.BONE)
     red = canvas.articular * canvas.number(f"{name} red", 0.6, 1.2)
     patches = np.clip(0.8 + 0.35 * part.noise(f"{name} patches", 40), 0.1, 1.4)
-    part.lay(IGNORE, red * patches, 0.06)
+    part.lay(Tissue.OTHER_CARTILAGE, red * patches, 0.06)
     canvas.cells.draw(part.scatter(f"{name} cells", part.mask, 13.0, 0.75), MENISCAL)
     core = canvas.part(canvas.view.fill(growth.bone, finer=2) & outline)
     if core is not None:

@@ -24,7 +24,7 @@ from histoscore.phantom.painting.surroundings import (
 from histoscore.phantom.raster import Field, Relief, View, blocks, enlarged, thinned
 from histoscore.phantom.staining import DYE_STEP
 from histoscore.records import LabelArray, Mask
-from histoscore.vocabulary import IGNORE, Tissue
+from histoscore.vocabulary import Tissue
 
 BLOCK_PX = 768
 """Side of the windows that are painted one after the other: what a processor's cache holds."""
@@ -217,13 +217,13 @@ def _paint_hard_parts(canvas: Canvas, outline: Mask, femur: Mask, tibia: Mask, p
 
 
 def _paint_cap(canvas: Canvas, mask: Mask, name: str) -> None:
-    """Cartilage of a small bone: of no compartment, so no class is right."""
+    """Cartilage of a small bone, which is of no compartment."""
     part = canvas.part(mask)
     if part is None:
         return
     part.begin(Tissue.SOFT)
     red = np.float32(canvas.articular * canvas.number(f"{name} cap", 0.5, 1.1))
-    part.lay(IGNORE, red * (1 + 0.12 * part.noise(f"{name} cap", 13)), 0.03)
+    part.lay(Tissue.OTHER_CARTILAGE, red * (1 + 0.12 * part.noise(f"{name} cap", 13)), 0.03)
 
 
 def _dyes(canvas: Canvas) -> LabelArray:
