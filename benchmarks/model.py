@@ -77,8 +77,8 @@ LINES = (
     Line("90 % sets hold the grade", MODEL_TRUTH, "set_coverage", promised="≥ 85 %"),
     Line("90 % sets, mean number of rungs", MODEL_TRUTH, "set_width", ".2f"),
     Line("calibration error of the confidence", MODEL_TRUTH, "ece", ".3f"),
-    Line("simulated scorer A, MAE", "A vs truth", "mae", ".2f"),
-    Line("simulated scorer A, exact", "A vs truth", "exact"),
+    Line("simulated scorer A, MAE", "scorer_A vs truth", "mae", ".2f"),
+    Line("simulated scorer A, exact", "scorer_A vs truth", "exact"),
     Line("against the scorers: model, MAE", "model vs reference", "mae", ".2f"),
     Line("… commonest rung", "majority vs reference", "mae", ".2f"),
     Line("… measured extents only", "morphometry only vs reference", "mae", ".2f"),
@@ -101,7 +101,7 @@ def cell(evaluation: Evaluation, line: Line) -> str:
         found = (row.comparison, row.statistic, row.measure if line.measure else "")
         if found == wanted and row.stratum_kind in ("all", "between groups"):
             return written(row.value, row.low, row.high, line.form)
-    return ""
+    raise KeyError(f"the evaluation has no {line.statistic} of {line.comparison} {line.measure}")
 
 
 def written(value: float | None, low: float | None, high: float | None, form: str) -> str:

@@ -191,7 +191,11 @@ def _compartments_of(
         yield _stand_in(slide)
     for section in slide.sections:
         if not section.compartments:
-            yield _stand_in(slide) | _section_status(slide, section)
+            yield {
+                **_stand_in(slide),
+                **_section_status(slide, section),
+                "flags": _joined(section.flags),
+            }
         for result in section.compartments:
             decision = decisions.get((slide.slide, section.section, result.compartment))
             yield {
@@ -208,7 +212,6 @@ def _section_status(slide: SlideResult, section: SectionResult) -> dict[str, Cel
         "section": section.section,
         "status": section.status.value,
         "reason": section.reason or slide.reason,
-        "flags": _joined(section.flags),
     }
 
 

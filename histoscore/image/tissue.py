@@ -28,8 +28,9 @@ _NOISE_FACTOR, _NOISIEST = 5.0, 1.5
 _NEUTRAL = 0.22
 """Colour ÷ density below which something is grey: glass edges, dust, black ink."""
 _GREY_SHARE = 0.6
-_PALE, _PALE_SHARE, _BAND_ELONGATION = 0.12, 0.6, 4.0
-"""Density below which something may be bare glass, how much of a band is, and how long it is."""
+_PALE, _BARE_SHARE, _BAND_ELONGATION = 0.12, 0.6, 4.0
+"""Density below which something may be bare glass; how much of a band is pale or grey, and how
+long it is."""
 _BLACK = 0.6
 """Density of every channel from which a pixel is black ink or dirt."""
 
@@ -151,14 +152,17 @@ def _grey_pieces(tissue: Mask, density: Densities) -> Mask:
 
 
 def _bare_bands(tissue: Mask, density: Densities) -> Mask:
-    """Glass beyond the coverslip: pale for the most part, long, and at the picture's border."""
+    """Glass beyond the coverslip: pale or, near the coverslip's edge, grey for the most part;
+    long, and at the picture's border."""
     count, labels = _pieces(tissue)
-    pale = _shares(labels, count, tissue & (density.mean(axis=2) < _PALE)) > _PALE_SHARE
+    mean = density.mean(axis=2)
+    plain = (mean < _PALE) | (np.ptp(density, axis=2) < _NEUTRAL * mean)
+    bare = _shares(labels, count, tissue & plain) > _BARE_SHARE
     long = _elongation(tissue, labels, count) > _BAND_ELONGATION
     border = np.zeros(count, np.bool_)
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         border[edge] = True
-    drops = pale & long & border
+    drops = bare & long & border
     drops[0] = False
     return np.asarray(drops[labels], np.bool_)
 

@@ -46,7 +46,7 @@ class TorchEngine:
         self, module: nn.Module, device: torch.device, precision: Precision, zones: bool
     ) -> None:
         self.device = device
-        self.name = torch_name(device, precision)
+        self.name = engine_name("torch", device, precision)
         self._module = module.to(device).to(memory_format=torch.channels_last).eval()
         self._precision, self._zones = precision, zones
 
@@ -74,9 +74,9 @@ def chosen_engine(wanted: EngineName | Literal["auto"], device: torch.device) ->
     return wanted
 
 
-def torch_name(device: torch.device, precision: Precision) -> str:
+def engine_name(engine: EngineName, device: torch.device, precision: Precision) -> str:
     """`torch cpu float32` and the like."""
-    return f"torch {device.type} {precision}"
+    return f"{engine} {device.type} {precision}"
 
 
 def mixed(device: torch.device, precision: Precision) -> torch.autocast:

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from histoscore.models.cores import has_fast_bfloat16, usable_cores
+from histoscore.models.cores import usable_cores
 from histoscore.models.dataset import normalised
-from histoscore.models.engines import Precision
+from histoscore.models.engines import Precision, engine_name
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -47,7 +47,7 @@ class OpenVinoEngine:
     ) -> None:
         import openvino
 
-        self.name = openvino_name(precision)
+        self.name = engine_name("openvino", self.device, precision)
         core = openvino.Core()
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -71,16 +71,6 @@ class OpenVinoEngine:
         """As `Engine` says; the answer is overwritten by the next one."""
         found = self._request.infer([tiles.numpy()], share_inputs=True, share_outputs=True)
         return torch.from_numpy(next(iter(found.values())))
-
-
-def openvino_name(precision: Precision) -> str:
-    """`openvino cpu float32` and the like."""
-    return f"openvino cpu {precision}"
-
-
-def quick_precision() -> Precision:
-    """bfloat16 where the processor multiplies it."""
-    return "bfloat16" if has_fast_bfloat16("cpu") else "float32"
 
 
 class _Probabilities(nn.Module):

@@ -19,10 +19,10 @@ from histoscore.models.engines import (
     Precision,
     TorchEngine,
     chosen_engine,
-    torch_name,
+    engine_name,
 )
 from histoscore.models.feeding import Fill, fed
-from histoscore.models.openvino_engine import OpenVinoEngine, openvino_name
+from histoscore.models.openvino_engine import OpenVinoEngine
 from histoscore.models.specs import NetworkName, NetworkSpec, SegmentationSpec
 from histoscore.records import TileGrid
 
@@ -79,9 +79,7 @@ class Passes:
     @property
     def engine(self) -> str:
         """Engine, device and precision, as tables and run.json record them."""
-        if self._chosen == "openvino":
-            return openvino_name(self._precision)
-        return torch_name(self._device, self._precision)
+        return engine_name(self._chosen, self._device, self._precision)
 
     @property
     def threads(self) -> int:

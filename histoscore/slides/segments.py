@@ -150,7 +150,7 @@ class _Cache:
             return kept.result()
         try:
             pixels = make()
-        except BaseException as error:
+        except BaseException as error:  # an interrupt too: who waits would wait for ever
             with self._lock:
                 self._kept.pop(key, None)
             mine.set_exception(error)

@@ -142,6 +142,25 @@ def test_ungraded_lists_slide_and_compartment_alike() -> None:
     assert [row[0] for row in rows[1:]] == ["slides/10.svs", "slides/11.svs"]
 
 
+def test_ungraded_lists_a_section_without_a_joint_beside_one_that_is_graded() -> None:
+    study = example_study()
+    good = study.slides[4].sections[0]
+    odd = good.model_copy(
+        update={
+            "section": 2,
+            "status": Status.REVIEW,
+            "reason": "no joint found",
+            "flags": ("touches_edge",),
+            "compartments": (),
+        }
+    )
+    slide = study.slides[4].model_copy(
+        update={"status": Status.WARNED, "sections": (good, odd), "reason": "no joint found"}
+    )
+    rows = list(ungraded((slide,)).texts())
+    assert rows == [("slides/04.svs", "-5", "2", "", "needs_review", "no joint found")]
+
+
 def test_files_are_utf8_with_plain_line_ends_and_equal_for_equal_input(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

@@ -97,6 +97,16 @@ def test_bare_glass_beyond_the_coverslip_is_not_tissue() -> None:
     assert overlap(found, section) > 0.93
 
 
+def test_nor_is_it_where_the_coverslip_throws_a_shade() -> None:
+    """Brownish and pale at the border, ever darker and greyer toward the coverslip's edge."""
+    density, section = one_knee()
+    shade = np.linspace(0, 0.26, 14)[:, None] ** 1.5
+    density[:, :14] += np.array([0.06, 0.07, 0.10]) + shade
+    found = tissue_mask(draw.photographed(density), draw.MPP)
+    assert not found[:, :14].any()
+    assert overlap(found, section) > 0.93
+
+
 def test_a_pale_section_that_the_border_cuts_is_tissue() -> None:
     density, section = one_knee()
     columns = np.flatnonzero(section.any(axis=0))
