@@ -36,8 +36,11 @@ class ProbabilityMap:
         Raises:
             PredictionError: a tile was not finite.
         """
-        values, _ = self._band.taken(self._side, self._band.rows - 2 * self._side)
-        return _on_host(values)
+        sums, weights = self._band.held(self._side, self._band.rows - 2 * self._side)
+        _check_finite(sums)
+        means = (sums / weights.clamp(min=1e-12)).cpu().numpy()
+        means.setflags(write=False)
+        return means
 
 
 class LabelRows:
@@ -76,13 +79,13 @@ class LabelRows:
     def _store(self, count: int) -> None:
         """Labels of the band's first rows; the rest moves up."""
         assert self._top is not None  # a tile was added
-        values, weights = self._band.taken(0, count)
         first, last = max(self._top, 0), min(self._top + count, len(self._labels))
         if last > first:
-            inside = slice(first - self._top, last - self._top)
-            _check_finite(values)
-            self._labels[first:last] = values[:, inside].argmax(0).to(torch.uint8).cpu().numpy()
-            self._read[first:last] = (weights[inside] > 0).cpu().numpy()
+            # The largest sum is the largest mean: nothing needs to be divided.
+            sums, weights = self._band.held(first - self._top, last - first)
+            _check_finite(sums)
+            self._labels[first:last] = _largest(sums).cpu().numpy()
+            self._read[first:last] = (weights > 0).cpu().numpy()
         self._band.move_up(count)
 
 
@@ -109,11 +112,10 @@ class _Band:
         self._sums[(slice(None), *here)].addcmul_(values, self._window)
         self._weights[here] += self._window
 
-    def taken(self, first: int, count: int) -> tuple[Tensor, Tensor]:
-        """Means (channels, count, columns) of some rows, and the weights; 0 where none is."""
+    def held(self, first: int, count: int) -> tuple[Tensor, Tensor]:
+        """Sums (channels, count, columns) of some rows, and the weights."""
         here = (slice(first, first + count), slice(self._side, self._side + self._columns))
-        weights = self._weights[here]
-        return self._sums[(slice(None), *here)] / weights.clamp(min=1e-12), weights
+        return self._sums[(slice(None), *here)], self._weights[here]
 
     def move_up(self, count: int) -> None:
         for array in (self._sums, self._weights):
@@ -122,13 +124,20 @@ class _Band:
             array[..., : kept.shape[-2], :] = kept
 
 
-def _on_host(values: Tensor) -> NDArray[np.float32]:
-    _check_finite(values)
-    array = values.cpu().numpy()
-    array.setflags(write=False)
-    return array
+def _largest(sums: Tensor) -> Tensor:
+    """(rows, columns) which of (classes, rows, columns) is largest, as bytes; the first of equals.
+
+    `argmax` along a leading axis takes several times as long.
+    """
+    best = sums[0].clone()
+    label = torch.zeros_like(best, dtype=torch.uint8)
+    for number, layer in enumerate(sums[1:], 1):
+        label.masked_fill_(layer > best, number)
+        torch.maximum(best, layer, out=best)
+    return label
 
 
 def _check_finite(values: Tensor) -> None:
-    if not torch.isfinite(values).all():
+    """By the sum: what is not finite stays so in it, and it is read only once."""
+    if not torch.isfinite(values.sum()):
         raise PredictionError(NOT_FINITE)

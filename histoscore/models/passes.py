@@ -116,7 +116,7 @@ class Passes:
             engine = self.ready(network, shape)
             blend = canvas(engine.device)
             try:
-                _add_tiles(blend, engine, grid, place, shape, fill, tick)
+                blend_tiles(blend, engine, grid, place, shape, fill, tick)
             except torch.OutOfMemoryError:
                 if self._batch == 1:
                     raise PredictionError(
@@ -143,15 +143,20 @@ class Passes:
         return (self._batch, spec.tile_px, spec.tile_px, 3 + spec.context)
 
 
-def _add_tiles(
+def blend_tiles(
     blend: Canvas,
     engine: Engine,
     grid: TileGrid,
     place: Placement,
     shape: TileShape,
     fill: Fill,
-    tick: Tick | None,
+    tick: Tick | None = None,
 ) -> None:
+    """What an engine says of every tile of a grid, blended into a map that lies at `place`.
+
+    Args:
+        shape: of a batch. fill: writes a tile's pixels. tick: told after every batch.
+    """
     pinned = engine.device.type == "cuda"
     done = 0
     with closing(fed(fill, grid.boxes(), shape, usable_cores(), pinned)) as batches:
