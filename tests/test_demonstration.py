@@ -18,7 +18,7 @@ from histoscore.models.bundle import find_bundle
 from histoscore.vocabulary import OARSI_MOUSE
 
 DEMO = Path(__file__).parents[1] / "slides_demo"
-ONE_SECTION, TWO_SECTIONS = "slides/M005.svs", "slides/M007.svs"
+ONE_SECTION, TWO_SECTIONS = "slides/M005.svs", "slides/M008.svs"
 TABLES = ("sections.csv", "compartments.csv", "animals.csv", "groups.csv")
 
 Row = Mapping[str, str]

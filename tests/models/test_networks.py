@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from histoscore.errors import ModelError
 from histoscore.models.networks import (
+    N_TISSUES,
     GraderNetwork,
     build_network,
     load_weights,
@@ -44,7 +45,7 @@ def test_segmentation_answers_for_every_pixel(
     images = torch.zeros(2, 3 + spec.context, rows, columns)
     with torch.inference_mode():
         tissue, zones = build_network(spec)(images)
-    assert tissue.shape == (2, 9, rows, columns)
+    assert tissue.shape == (2, N_TISSUES, rows, columns)
     assert zones.shape == (2, 3, rows, columns)
 
 
@@ -54,7 +55,7 @@ def test_decoders_of_any_depth_answer_for_every_pixel(decoder: str, depth: int) 
     spec = FINE.model_copy(update={"decoder": decoder, "depth": depth})
     with torch.inference_mode():
         tissue, zones = build_network(spec)(torch.zeros(1, 6, 32, 64))
-    assert tissue.shape == (1, 8, 32, 64)
+    assert tissue.shape == (1, N_TISSUES, 32, 64)
     assert zones.shape == (1, 3, 32, 64)
 
 
@@ -81,7 +82,7 @@ def test_another_encoder_can_be_asked_for() -> None:
     spec = FINE.model_copy(update={"encoder": "resnet10t", "depth": 3})
     with torch.inference_mode():
         tissue, _ = build_network(spec)(torch.zeros(1, 6, 32, 32))
-    assert tissue.shape == (1, 8, 32, 32)
+    assert tissue.shape == (1, N_TISSUES, 32, 32)
     assert type(build_network(spec).encoder).__name__ != type(build_network(FINE).encoder).__name__
 
 
@@ -262,7 +263,7 @@ class TestNarrow:
         spec = SegmentationSpec(depth=4, widths=(32, 24, 16, 8), half=True, mpp=2.6, tile_px=64)
         with torch.inference_mode():
             tissue, zones = build_network(spec)(torch.zeros(2, 3, 64, 96))
-        assert tissue.shape == (2, 8, 64, 96)
+        assert tissue.shape == (2, N_TISSUES, 64, 96)
         assert zones.shape == (2, 3, 64, 96)
 
     def test_it_is_smaller(self) -> None:

@@ -64,7 +64,7 @@ def test_so_it_is_at_another_scale_than_the_slides(mpp: float) -> None:
     slide, module = cloudy(), OnEveryPixel()
     found = predictor(module, mpp).coarse(slide, WHOLE)
     picture = slide.read_at(WHOLE, found.placement.mpp)
-    assert found.tissue.shape == (8, *picture.shape[:2])
+    assert found.tissue.shape == (len(Tissue), *picture.shape[:2])
     # A tile lies up to half a map pixel off its place; the picture is smooth.
     assert np.abs(found.tissue - untiled(module, picture)[0]).mean() < 0.01
 
@@ -160,7 +160,7 @@ class TestFine:
         """Hyaline cartilage in the right half, bone in the left."""
         d = self.coarse_mpp / SLIDE_MPP
         shape = WHOLE.shape_at(d)
-        tissue = np.full((8, *shape), 0.01, np.float32)
+        tissue = np.full((len(Tissue), *shape), 0.01, np.float32)
         tissue[Tissue.BONE, :, : shape[1] // 2] = 0.93
         tissue[Tissue.HYALINE, :, shape[1] // 2 :] = 0.93
         zones = np.full((3, *shape), 1 / 3, np.float32)
@@ -203,17 +203,25 @@ class TestFine:
         assert len(np.unique(found.tissue[:20, :20])) > 1
 
     def test_context_tells_cartilage_from_its_look_alikes_and_joint_from_shaft(self) -> None:
-        tissue = np.zeros((8, 1, 5), np.float32)
+        tissue = np.zeros((len(Tissue), 1, 6), np.float32)
         for column, kind in enumerate(
-            (Tissue.HYALINE, Tissue.CALCIFIED, Tissue.GROWTH_PLATE, Tissue.MENISCUS, Tissue.BONE)
+            (
+                Tissue.HYALINE,
+                Tissue.CALCIFIED,
+                Tissue.GROWTH_PLATE,
+                Tissue.MENISCUS,
+                Tissue.OTHER_CARTILAGE,
+                Tissue.BONE,
+            )
         ):
             tissue[kind, 0, column] = 1
-        zones = np.zeros((3, 1, 5), np.float32)
-        for column, zone in enumerate((Zone.FEMUR, Zone.TIBIA, Zone.FEMUR, Zone.TIBIA, Zone.NONE)):
+        zones = np.zeros((3, 1, 6), np.float32)
+        at = (Zone.FEMUR, Zone.TIBIA, Zone.FEMUR, Zone.TIBIA, Zone.NONE, Zone.NONE)
+        for column, zone in enumerate(at):
             zones[zone, 0, column] = 1
         place = Placement(0, 0, 4, Mpp(2.9))
         told = context_channels(SegmentationMap(tissue, zones, place))[0] // 255
-        assert told.tolist() == [[1, 0, 1], [1, 0, 1], [0, 1, 1], [0, 1, 1], [0, 0, 0]]
+        assert told.tolist() == [[1, 0, 1], [1, 0, 1], [0, 1, 1], [0, 1, 1], [0, 1, 0], [0, 0, 0]]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
