@@ -90,7 +90,7 @@ class TileGrid:
 class SegmentationMap:
     """A segmentation network's probabilities over part of a slide.
 
-    `tissue` (8, rows, columns) over `Tissue`, `zones` (3, rows, columns) over `Zone`; both
+    `tissue` (9, rows, columns) over `Tissue`, `zones` (3, rows, columns) over `Zone`; both
     float32, lying on the slide at `placement`.
     """
 
