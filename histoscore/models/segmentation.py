@@ -16,7 +16,10 @@ from histoscore.models.learning import LearningSettings
 from histoscore.vocabulary import IGNORE, Tissue, Zone
 
 MEASURED = (Tissue.HYALINE, Tissue.CALCIFIED)
-"""The layers whose areas are reported: their overlap is learnt beside the class of each pixel."""
+"""The layers whose areas are reported."""
+BY_OVERLAP = (*MEASURED, Tissue.OTHER_CARTILAGE)
+"""Their overlap is learnt beside the class of each pixel, few as they are: what is measured, and
+what is most easily counted with it."""
 
 
 class SegmentationSettings(LearningSettings):
@@ -74,7 +77,7 @@ def _answered(
 
 
 def segmentation_loss(tissue: Tensor, zones: Tensor, labels: Tensor, zone_labels: Tensor) -> Tensor:
-    """Cross entropy of both heads over what is known, and soft Dice of the measured layers.
+    """Cross entropy of both heads over what is known, and soft Dice of `BY_OVERLAP`.
 
     Which bone a pixel is on is asked among the pixels that are on one: they are few, and in a mean
     over all a network rests at knowing where the bones are and guessing which is which.
@@ -87,7 +90,7 @@ def segmentation_loss(tissue: Tensor, zones: Tensor, labels: Tensor, zone_labels
     known = labels != IGNORE
     probability = tissue.softmax(1) * known[:, None]
     dice = torch.zeros((), device=tissue.device)
-    for layer in MEASURED:
+    for layer in BY_OVERLAP:
         p, truth = probability[:, layer], (labels == layer).float()
         dice = dice + 1 - (2 * (p * truth).sum() + 50) / (p.sum() + truth.sum() + 50)
     zone = _zone_loss(zones, zone_labels.where(known, IGNORE))

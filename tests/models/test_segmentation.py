@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from histoscore.models.dataset import Batch, TileSource
 from histoscore.models.examples import EITHER_BONE
-from histoscore.models.segmentation import MEASURED, SegmentationTask, segmentation_loss
+from histoscore.models.networks import N_TISSUES
+from histoscore.models.segmentation import BY_OVERLAP, SegmentationTask, segmentation_loss
 from histoscore.vocabulary import IGNORE, Tissue, Zone
 
 SHAPE = (2, 24, 40)
@@ -20,7 +21,7 @@ CPU = torch.device("cpu")
 
 def truth(seed: int = 1) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    tissue = torch.randint(0, 8, SHAPE, generator=generator)
+    tissue = torch.randint(0, N_TISSUES, SHAPE, generator=generator)
     zones = torch.randint(0, 3, SHAPE, generator=generator)
     return tissue, zones
 
@@ -36,13 +37,15 @@ class TestLoss:
 
     def test_perfect_logits_cost_nothing(self) -> None:
         tissue, zones = truth()
-        loss = segmentation_loss(certain(tissue, 8), certain(zones, 3), tissue, zones)
+        loss = segmentation_loss(certain(tissue, N_TISSUES), certain(zones, 3), tissue, zones)
         assert loss.item() == pytest.approx(0, abs=1e-4)
 
     def test_it_grows_as_the_answer_gets_worse(self) -> None:
         tissue, zones = truth()
         losses = [
-            segmentation_loss(certain(tissue, 8, s), certain(zones, 3, s), tissue, zones).item()
+            segmentation_loss(
+                certain(tissue, N_TISSUES, s), certain(zones, 3, s), tissue, zones
+            ).item()
             for s in (30.0, 5.0, 1.0, 0.0, -3.0)
         ]
         assert losses == sorted(losses)
@@ -50,16 +53,16 @@ class TestLoss:
 
     def test_each_head_counts(self) -> None:
         tissue, zones = truth()
-        wrong = certain((tissue + 1) % 8, 8), certain((zones + 1) % 3, 3)
+        wrong = certain((tissue + 1) % N_TISSUES, N_TISSUES), certain((zones + 1) % 3, 3)
         assert segmentation_loss(wrong[0], certain(zones, 3), tissue, zones) > 1
-        assert segmentation_loss(certain(tissue, 8), wrong[1], tissue, zones) > 1
+        assert segmentation_loss(certain(tissue, N_TISSUES), wrong[1], tissue, zones) > 1
 
     def test_of_cartilage_on_a_bone_that_nobody_named_only_that_it_is_on_one_counts(self) -> None:
         tissue, zones = truth()
         zones[:] = EITHER_BONE
         costs = [
             segmentation_loss(
-                certain(tissue, 8), certain(torch.full(SHAPE, int(zone)), 3), tissue, zones
+                certain(tissue, N_TISSUES), certain(torch.full(SHAPE, int(zone)), 3), tissue, zones
             ).item()
             for zone in Zone
         ]
@@ -73,15 +76,17 @@ class TestLoss:
         zones[:, :1] = Zone.FEMUR
         swapped = zones.clone()
         swapped[:, :1] = Zone.TIBIA
-        loss = segmentation_loss(certain(tissue, 8), certain(swapped, 3, 4), tissue, zones)
+        loss = segmentation_loss(certain(tissue, N_TISSUES), certain(swapped, 3, 4), tissue, zones)
         assert loss > 4
 
-    @pytest.mark.parametrize("layer", MEASURED)
-    def test_the_measured_layers_count_more_than_others(self, layer: Tissue) -> None:
+    @pytest.mark.parametrize("layer", BY_OVERLAP)
+    def test_the_measured_layers_and_their_likeness_count_more_than_others(
+        self, layer: Tissue
+    ) -> None:
         tissue, zones = truth()
         tissue[:] = Tissue.SOFT
         tissue[:, :3] = layer
-        missed = certain(torch.full(SHAPE, int(Tissue.SOFT)), 8, 4)
+        missed = certain(torch.full(SHAPE, int(Tissue.SOFT)), N_TISSUES, 4)
         marrow = tissue.clone()
         marrow[:, :3] = Tissue.MARROW
         good = certain(zones, 3)
@@ -93,7 +98,8 @@ class TestLoss:
         tissue, zones = truth()
         tissue[:, 5:14] = IGNORE
         logits = [
-            torch.randn(2, n, 24, 40, generator=torch.Generator().manual_seed(n)) for n in (8, 3)
+            torch.randn(2, n, 24, 40, generator=torch.Generator().manual_seed(n))
+            for n in (N_TISSUES, 3)
         ]
         before = segmentation_loss(*logits, tissue, zones)
         changed = [part.clone() for part in logits]
@@ -107,7 +113,7 @@ class TestLoss:
     def test_where_the_bone_is_not_known_the_tissue_still_counts(self) -> None:
         tissue, zones = truth()
         zones[:, :, :20] = IGNORE
-        tissue_logits = torch.zeros(2, 8, 24, 40, requires_grad=True)
+        tissue_logits = torch.zeros(2, N_TISSUES, 24, 40, requires_grad=True)
         zone_logits = torch.zeros(2, 3, 24, 40, requires_grad=True)
         segmentation_loss(tissue_logits, zone_logits, tissue, zones).backward()
         assert tissue_logits.grad is not None
@@ -119,7 +125,7 @@ class TestLoss:
     def test_unknown_pixels_pull_at_nothing(self) -> None:
         tissue, zones = truth()
         tissue[0, :, :11] = IGNORE
-        logits = [torch.zeros(2, n, 24, 40, requires_grad=True) for n in (8, 3)]
+        logits = [torch.zeros(2, n, 24, 40, requires_grad=True) for n in (N_TISSUES, 3)]
         segmentation_loss(*logits, tissue, zones).backward()
         for part in logits:
             assert part.grad is not None
@@ -128,7 +134,7 @@ class TestLoss:
 
     def test_a_batch_of_which_nothing_is_known_is_a_number_and_pulls_at_nothing(self) -> None:
         unknown = torch.full(SHAPE, IGNORE)
-        logits = [torch.randn(2, n, 24, 40).requires_grad_() for n in (8, 3)]
+        logits = [torch.randn(2, n, 24, 40).requires_grad_() for n in (N_TISSUES, 3)]
         loss = segmentation_loss(*logits, unknown, unknown)
         loss.backward()
         assert torch.isfinite(loss)
@@ -178,7 +184,7 @@ class TestLook:
     """What is seen of held-out animals."""
 
     def look(self, tissue: Tensor, zones: Tensor) -> dict[str, float]:
-        network = Says(certain(tissue, 8), certain(zones, 3))
+        network = Says(certain(tissue, N_TISSUES), certain(zones, 3))
         return dict(SegmentationTask(source(), source(), 2).check(network, CPU))
 
     def test_a_network_without_fault(self) -> None:
@@ -208,7 +214,7 @@ class TestLook:
 
         tissue, zones = known()
         tissue[:, :, :7], zones[:, :, :7], zones[:, :, 30:] = Tissue.MARROW, Zone.TIBIA, Zone.FEMUR
-        network = Says(certain(tissue, 8), certain(zones, 3))
+        network = Says(certain(tissue, N_TISSUES), certain(zones, 3))
         held_out = Gaps([], [], 1.0, 64, 0.5, 2, 1)
         seen = SegmentationTask(held_out, held_out, 2).check(network, CPU)
         assert [seen[n] for n in seen if n != "loss"] == pytest.approx([1.0, 1.0, 1.0])
@@ -221,7 +227,7 @@ class TestLook:
     def test_as_many_tiles_are_looked_at_as_were_asked_for(self) -> None:
         held_out = source()
         tissue, zones = known()
-        network = Says(certain(tissue, 8), certain(zones, 3))
+        network = Says(certain(tissue, N_TISSUES), certain(zones, 3))
         SegmentationTask(source(), held_out, 5).check(network, CPU)
         assert held_out.asked == [0, 1, 2], "batches of two"
 
@@ -233,9 +239,9 @@ class TestLook:
         task = SegmentationTask(training, None, 5)
         assert task.batch_size == 2
         tissue, zones = known()
-        network = Says(certain(tissue, 8), certain(zones, 3))
+        network = Says(certain(tissue, N_TISSUES), certain(zones, 3))
         assert task.loss(network, task.batch(7), CPU).item() == pytest.approx(0, abs=1e-3)
         assert training.asked == [7]
         worse = replace(task, training=training)
-        answer = Says(certain(torch.zeros_like(tissue), 8), certain(zones, 3))
+        answer = Says(certain(torch.zeros_like(tissue), N_TISSUES), certain(zones, 3))
         assert worse.loss(answer, task.batch(8), CPU) > 1
