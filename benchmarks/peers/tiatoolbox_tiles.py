@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from tiatoolbox.models.engine.io_config import IOPatchPredictorConfig
 from tiatoolbox.models.engine.patch_predictor import PatchPredictor
@@ -34,11 +35,13 @@ class Classifier(ModelABC):
         return self.network(images).softmax(1)
 
     @staticmethod
-    def preproc(image):  # noqa: ANN001, ANN205
+    def preproc(image: np.ndarray) -> np.ndarray:
         return image / 127.5 - 1
 
     @staticmethod
-    def infer_batch(model, batch_data, *, device):  # noqa: ANN001, ANN205
+    def infer_batch(
+        model: torch.nn.Module, batch_data: torch.Tensor, *, device: str
+    ) -> dict[str, np.ndarray]:
         images = batch_data.to(device).float().permute(0, 3, 1, 2)
         with torch.inference_mode():
             return {"probabilities": model(images.contiguous()).cpu().numpy()}
