@@ -142,11 +142,14 @@ def _shaped(tissue: Mask, mpp: float) -> Mask:
     return _dilated(core, _disc(_RECOVER_UM / mpp)) & closed
 
 
+def _grey(density: Densities) -> Mask:
+    return np.asarray(np.ptp(density, axis=2) < _NEUTRAL * density.mean(axis=2), np.bool_)
+
+
 def _grey_pieces(tissue: Mask, density: Densities) -> Mask:
     """Pieces that are grey for the most part: stained tissue always has a colour."""
-    grey = np.ptp(density, axis=2) < _NEUTRAL * density.mean(axis=2)
     count, labels = _pieces(tissue)
-    drops = _shares(labels, count, tissue & grey) > _GREY_SHARE
+    drops = _shares(labels, count, tissue & _grey(density)) > _GREY_SHARE
     drops[0] = False
     return np.asarray(drops[labels], np.bool_)
 
@@ -155,8 +158,7 @@ def _bare_bands(tissue: Mask, density: Densities) -> Mask:
     """Glass beyond the coverslip: pale or, near the coverslip's edge, grey for the most part;
     long, and at the picture's border."""
     count, labels = _pieces(tissue)
-    mean = density.mean(axis=2)
-    plain = (mean < _PALE) | (np.ptp(density, axis=2) < _NEUTRAL * mean)
+    plain = (density.mean(axis=2) < _PALE) | _grey(density)
     bare = _shares(labels, count, tissue & plain) > _BARE_SHARE
     long = _elongation(tissue, labels, count) > _BAND_ELONGATION
     border = np.zeros(count, np.bool_)
