@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from histoscore.errors import PredictionError
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.placed import box_around, seen_through
 from histoscore.image.tiles import grid_over
-from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityMap
+from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityRows
 from histoscore.models.bundle import ModelBundle
 from histoscore.models.engines import EngineName, Precision, mixed
 from histoscore.models.heads import build_head
@@ -113,9 +114,9 @@ class Predictor:
         def fill(tile: Box, pixels: NDArray[np.uint8]) -> None:
             pixels[:] = slide.read_at(tile, grid.mpp)
 
-        def canvas(device: torch.device) -> ProbabilityMap:
+        def canvas(device: torch.device) -> ProbabilityRows:
             rows, columns = box.shape_at(place.downsample)
-            return ProbabilityMap(N_TISSUES + N_ZONES, rows, columns, grid.side_px, device)
+            return ProbabilityRows(N_TISSUES + N_ZONES, rows, columns, grid.side_px, device)
 
         found = self.passes.over("coarse", grid, place, fill, canvas, tick).finished()
         return SegmentationMap(found[:N_TISSUES], found[N_TISSUES:], place)
@@ -192,7 +193,7 @@ def show_through(coarse: SegmentationMap, place: Placement, tissue: LabelArray, 
     """Where nothing was `read`, `tissue` (at `place`) becomes the coarse map's likeliest class."""
     if read.all():
         return
-    best = np.full(tissue.shape, -1, np.float32)
+    best = np.zeros(tissue.shape, np.uint8)
     for kind, layer in zip(Tissue, coarse.tissue, strict=True):
         seen = seen_through(layer, coarse.placement, place, tissue.shape)
         likelier = ~read & (seen > best)
@@ -204,11 +205,11 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
     """What the fine network is told of the coarse map: (rows, columns, 3) bytes."""
     tissue, zones = coarse.tissue, coarse.zones
     channels = [
-        tissue[Tissue.HYALINE] + tissue[Tissue.CALCIFIED],
-        tissue[Tissue.GROWTH_PLATE] + tissue[Tissue.MENISCUS],
-        1 - zones[0],
+        cv2.add(tissue[Tissue.HYALINE], tissue[Tissue.CALCIFIED]),
+        cv2.add(tissue[Tissue.GROWTH_PLATE], tissue[Tissue.MENISCUS]),
+        255 - zones[0],
     ]
-    return np.clip(np.dstack(channels) * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.dstack(channels)
 
 
 def _device(wanted: str) -> torch.device:

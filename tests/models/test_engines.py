@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -157,8 +158,8 @@ class TestInThePredictor:
         one, other = (
             self.predictor(engine).coarse(self.slide(), box) for engine in ("torch", "openvino")
         )
-        assert np.abs(one.tissue - other.tissue).max() < 1e-4
-        assert np.abs(one.zones - other.zones).max() < 1e-4
+        assert cv2.absdiff(one.tissue, other.tissue).max() <= 1
+        assert cv2.absdiff(one.zones, other.zones).max() <= 1
 
     @pytest.mark.parametrize("engine", ["torch", "openvino"])
     def test_the_engine_is_told(self, engine: str) -> None:
@@ -183,7 +184,7 @@ class TestInThePredictor:
         monkeypatch.setattr(passes, "TorchEngine", Small)
         small = self.predictor()
         found = small.coarse(self.slide(), box)
-        assert np.abs(found.tissue - usual.tissue).max() < 1e-6
+        assert cv2.absdiff(found.tissue, usual.tissue).max() <= 1
         assert asked[:3] == [8, 4, 2]
         asked.clear()
         small.coarse(self.slide(), box)
