@@ -15,6 +15,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -26,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.inference import LARGE, SEED
+from benchmarks.inference import large_slide
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.tiles import grid_over
 from histoscore.models.cores import (
@@ -39,7 +40,6 @@ from histoscore.models.engines import Engine, Precision, TorchEngine
 from histoscore.models.feeding import Fill
 from histoscore.models.openvino_engine import OpenVinoEngine
 from histoscore.models.passes import blend_tiles
-from histoscore.phantom.study import write_phantom_study
 from histoscore.records import TileGrid
 from histoscore.slides.open import open_slide
 
@@ -152,9 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     out = parser.parse_args().out
-    if not (out / "truth.csv").exists():
-        write_phantom_study(out, 1, SEED, overrides=LARGE)
-    path = next((out / "slides").iterdir())
+    path = large_slide(out)
     example = torch.zeros(1, 3, SIDE_PX, SIDE_PX)
     torch.jit.trace(classifier(), example).save(out / "classifier.pt")  # type: ignore[no-untyped-call]
     leave_cores_to_networks()
@@ -168,8 +166,8 @@ def main() -> None:
         for reader in READERS:
             rounds = [
                 (
-                    rate(lambda e=engine, r=reader: whole_pass(path, grid, r, e)),
-                    rate(lambda e=engine: alone(e, len(grid))),
+                    rate(partial(whole_pass, path, grid, reader, engine)),
+                    rate(partial(alone, engine, len(grid))),
                 )
                 for _ in range(ROUNDS)
             ]

@@ -18,7 +18,7 @@ from histoscore.image.placed import box_around, seen_through
 from histoscore.image.tiles import grid_over
 from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityRows
 from histoscore.models.bundle import ModelBundle
-from histoscore.models.engines import EngineName, Precision, mixed
+from histoscore.models.engines import EngineName, Precision, chosen_precision, mixed
 from histoscore.models.heads import build_head
 from histoscore.models.networks import N_TISSUES, N_ZONES
 from histoscore.models.passes import Network, Passes, Tick
@@ -67,6 +67,7 @@ class Predictor:
         device: str,
         tiles: TileSettings,
         engine: EngineName | Literal["auto"] = "torch",
+        precision: Precision | Literal["auto"] = "float32",
     ) -> Predictor:
         """The networks of a bundle.
 
@@ -78,7 +79,8 @@ class Predictor:
             name: Network(entry.spec, bundle.load(name), entry.sha256)
             for name, entry in bundle.details.networks.items()
         }
-        return cls(networks, device, tiles, bundle.ladder, engine=engine)
+        exactly = chosen_precision(precision, _device(device))
+        return cls(networks, device, tiles, bundle.ladder, exactly, engine)
 
     @property
     def engine(self) -> str:
