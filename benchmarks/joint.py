@@ -33,15 +33,15 @@ def turned_truth(seed: int) -> tuple[SegmentationMap, np.ndarray, str]:
     quarter = seed % 4
     tissue, compartments = np.rot90(tissue, quarter), np.rot90(scene.zones, quarter)
     bones = np.array([Zone.NONE, *(Zone.of(c) for c in Compartment)])[compartments]
-    classes = np.stack([tissue == t for t in Tissue]).astype(np.float32)
-    zones = np.stack([bones == zone for zone in Zone]).astype(np.float32)
+    classes = 255 * np.stack([tissue == t for t in Tissue]).astype(np.uint8)
+    zones = 255 * np.stack([bones == zone for zone in Zone]).astype(np.uint8)
     truth = SegmentationMap(classes, zones, Placement(0, 0, 1, MPP))
     return truth, compartments, scene.medial
 
 
 def by_shape_alone(truth: SegmentationMap) -> SegmentationMap:
     """The same where the network cannot tell femur from tibia."""
-    bones = truth.zones[1:].sum(0) / 2
+    bones = truth.zones[1:].max(0) // 2
     return replace(truth, zones=np.stack([truth.zones[0], bones, bones]))
 
 

@@ -187,6 +187,9 @@ class ScoreConfig(Settings):
     model: str = Field("demo", description="name of a bundle in the package, or a folder")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
     engine: Literal["auto", "torch", "openvino"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the segmentation networks' arithmetic"
+    )
     full_section: bool = Field(False, description="run the fine pass over the whole section")
     sections: SectionSettings = SectionSettings()
     tiles: TileSettings = TileSettings()

@@ -90,12 +90,12 @@ class TileGrid:
 class SegmentationMap:
     """A segmentation network's probabilities over part of a slide.
 
-    `tissue` (9, rows, columns) over `Tissue`, `zones` (3, rows, columns) over `Zone`; both
-    float32, lying on the slide at `placement`.
+    `tissue` (9, rows, columns) over `Tissue`, `zones` (3, rows, columns) over `Zone`; both in
+    255ths, since whole sections are held, lying on the slide at `placement`.
     """
 
-    tissue: NDArray[np.float32]
-    zones: NDArray[np.float32]
+    tissue: NDArray[np.uint8]
+    zones: NDArray[np.uint8]
     placement: Placement
 
 

@@ -12,10 +12,18 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from histoscore.config import TileSettings
+from histoscore.geometry import Box
+from histoscore.image.joint import locate_joint
+from histoscore.image.labels import wanted_around
+from histoscore.image.placed import mask_through
 from histoscore.models.bundle import find_bundle
-from histoscore.vocabulary import OARSI_MOUSE
+from histoscore.models.predict import Predictor
+from histoscore.slides.open import open_slide
+from histoscore.vocabulary import OARSI_MOUSE, Tissue
 
 DEMO = Path(__file__).parents[1] / "slides_demo"
 ONE_SECTION, TWO_SECTIONS = "slides/M005.svs", "slides/M008.svs"
@@ -157,6 +165,57 @@ def scored_results(run: Path) -> list[Path]:
         for path in run.glob("results/*/result.json")
         if json.loads(path.read_text(encoding="utf-8"))["result"]["status"] != "failed"
     ]
+
+
+@pytest.fixture(scope="module")
+def networks() -> Predictor:
+    return Predictor.of(find_bundle("demo"), "cpu", TileSettings(), "auto")
+
+
+class TestWhereTilesBegin:
+    """A grid shifted by half a tile: borders of tiles must not show in the maps."""
+
+    def test_hardly_shows_in_the_coarse_map(self, networks: Predictor) -> None:
+        half = networks.passes.spec("coarse").tile_px // 2
+        with open_slide(DEMO / ONE_SECTION) as slide:
+            usual = networks.coarse(slide, Box(0, 0, 2200, 1200))
+            step = round(half * usual.placement.downsample)
+            shifted = networks.coarse(slide, Box(-step, -step, 2200 + step + 4, 1200 + step + 4))
+        rows, columns = usual.tissue.shape[1:]
+        moved = shifted.tissue[:, half : half + rows, half : half + columns]
+        assert (usual.tissue.argmax(0) == moved.argmax(0)).mean() > 0.975
+
+    def test_hardly_shows_in_the_fine_map(self, networks: Predictor) -> None:
+        with open_slide(DEMO / ONE_SECTION) as slide:
+            whole = Box(0, 0, slide.info.width, slide.info.height)
+            coarse = networks.coarse(slide, whole)
+            joint = locate_joint(coarse, None)
+            assert joint is not None
+            wanted = wanted_around(joint, 80)
+            usual = networks.fine(slide, coarse, wanted)
+            # The grid begins where the wanted part does: a pixel up and left of it moves the grid.
+            half = networks.passes.spec("fine").tile_px // 2
+            back = round(half * usual.placement.mpp / coarse.placement.mpp)
+            rows, columns = np.nonzero(wanted)
+            more = wanted.copy()
+            more[rows.min() - back, columns.min() - back] = True
+            shifted = networks.fine(slide, coarse, more)
+        dx, dy = (
+            round((there - here) / usual.placement.downsample)
+            for there, here in zip(
+                (usual.placement.x, usual.placement.y),
+                (shifted.placement.x, shifted.placement.y),
+                strict=True,
+            )
+        )
+        assert abs(dx - half) < 8
+        assert abs(dy - half) < 8
+        here = mask_through(wanted, coarse.placement, usual.placement, usual.tissue.shape)
+        moved = shifted.tissue[dy:, dx:][: len(usual.tissue), : usual.tissue.shape[1]]
+        assert (usual.tissue == moved)[here].mean() > 0.985
+        for tissue in (Tissue.HYALINE, Tissue.CALCIFIED):
+            area = [((labels == tissue) & here).sum() for labels in (usual.tissue, moved)]
+            assert area[0] == pytest.approx(area[1], rel=0.01)
 
 
 def test_real_slides_without_a_joint_get_no_grade(real_data: Path, tmp_path: Path) -> None:

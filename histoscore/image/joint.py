@@ -85,7 +85,7 @@ def locate_joint(coarse: SegmentationMap, sheet_medial: MedialSide | None) -> Jo
     """
     mpp = coarse.placement.mpp
     label = coarse.tissue.argmax(0)
-    near_joint = cv2.blur(coarse.zones[0], (5, 5)) < 0.5
+    near_joint = cv2.blur(coarse.zones[0], (5, 5)) < 128
     strips = _facing(_strips(label, near_joint, mpp), mpp)
     bones = _bones(strips, coarse.zones)
     if bones is None:
@@ -157,7 +157,7 @@ def _face(one: _Strip, other: _Strip, mpp: float) -> bool:
 
 
 def _bones(
-    strips: Sequence[_Strip], zones: NDArray[np.float32]
+    strips: Sequence[_Strip], zones: NDArray[np.uint8]
 ) -> tuple[list[_Strip], list[_Strip]] | None:
     """(femur, tibia): the two banks of the joint, as the network says, else the rounder first."""
     if len(strips) < 2:
@@ -174,7 +174,7 @@ def _bones(
     return (first, second) if vote > 0 else (second, first)
 
 
-def _femoral_vote(bank: Sequence[_Strip], zones: NDArray[np.float32]) -> float:
+def _femoral_vote(bank: Sequence[_Strip], zones: NDArray[np.uint8]) -> float:
     """Mean over a bank's layers of how much femur (1) against tibia (−1) the network sees."""
     points = np.concatenate([s.points for s in bank]).astype(int)
     here = zones[:, points[:, 1], points[:, 0]].astype(float).mean(1)

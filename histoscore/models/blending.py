@@ -6,6 +6,8 @@ transfer a row of tiles, none a batch.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,41 +20,15 @@ from histoscore.records import LabelArray, Mask
 NOT_FINITE = "model output not finite: the network gave NaN or infinity"
 
 
-class ProbabilityMap:
-    """What a network says of every pixel of a section, kept whole: for coarse networks."""
-
-    def __init__(self, channels: int, rows: int, columns: int, side: int, device: torch.device):
-        self._band = _Band(channels, rows + 2 * side, columns, side, device)
-        self._side = side
-
-    def add(self, values: Tensor, row: int, column: int) -> None:
-        """Adds a tile (channels, side, side) with its corner at (row, column) of the map; it may
-        reach beyond the map."""
-        self._band.add(values, row + self._side, column)
-
-    def finished(self) -> NDArray[np.float32]:
-        """(channels, rows, columns); 0 where no tile was read.
-
-        Raises:
-            PredictionError: a tile was not finite.
-        """
-        sums, weights = self._band.held(self._side, self._band.rows - 2 * self._side)
-        _check_finite(sums)
-        means = (sums / weights.clamp(min=1e-12)).cpu().numpy()
-        means.setflags(write=False)
-        return means
-
-
-class LabelRows:
-    """The most probable class of every pixel; only a band of rows is held as probabilities.
+class _Rows(ABC):
+    """A map that tiles are blended into; only a band of its rows is held as sums.
 
     Tiles come row by row, from above.
     """
 
     def __init__(self, channels: int, rows: int, columns: int, side: int, device: torch.device):
         self._band = _Band(channels, side, columns, side, device)
-        self._labels = np.zeros((rows, columns), np.uint8)
-        self._read = np.zeros((rows, columns), bool)
+        self._rows = rows
         self._top: int | None = None
         """Row of the map that is the band's first; None before the first tile."""
 
@@ -66,27 +42,68 @@ class LabelRows:
             self._top = row
         self._band.add(values, 0, column)
 
+    def _finish(self) -> None:
+        if self._top is not None:
+            self._store(self._band.rows)
+
+    def _store(self, count: int) -> None:
+        """Keeps what the band's first rows say; the rest moves up."""
+        assert self._top is not None  # a tile was added
+        first, last = max(self._top, 0), min(self._top + count, self._rows)
+        if last > first:
+            sums, weights = self._band.held(first - self._top, last - first)
+            _check_finite(sums)
+            self._keep(slice(first, last), sums, weights)
+        self._band.move_up(count)
+
+    @abstractmethod
+    def _keep(self, rows: slice, sums: Tensor, weights: Tensor) -> None:
+        """Keeps rows of the map: sums (channels, rows, columns) and the sums of the weights."""
+
+
+class ProbabilityRows(_Rows):
+    """What a network says of every pixel, in 255ths: for coarse networks."""
+
+    def __init__(self, channels: int, rows: int, columns: int, side: int, device: torch.device):
+        super().__init__(channels, rows, columns, side, device)
+        self._said = np.zeros((channels, rows, columns), np.uint8)
+
+    def finished(self) -> NDArray[np.uint8]:
+        """(channels, rows, columns) probabilities × 255; 0 where no tile was read.
+
+        Raises:
+            PredictionError: a tile was not finite.
+        """
+        self._finish()
+        self._said.setflags(write=False)
+        return self._said
+
+    def _keep(self, rows: slice, sums: Tensor, weights: Tensor) -> None:
+        means = sums * (255 / weights.clamp(min=1e-12))
+        self._said[:, rows] = means.round_().to(torch.uint8).cpu().numpy()
+
+
+class LabelRows(_Rows):
+    """The most probable class of every pixel: for fine networks."""
+
+    def __init__(self, channels: int, rows: int, columns: int, side: int, device: torch.device):
+        super().__init__(channels, rows, columns, side, device)
+        self._labels = np.zeros((rows, columns), np.uint8)
+        self._read = np.zeros((rows, columns), bool)
+
     def finished(self) -> tuple[LabelArray, Mask]:
         """Labels (rows, columns), and where a tile was read; elsewhere the label is 0.
 
         Raises:
             PredictionError: a tile was not finite.
         """
-        if self._top is not None:
-            self._store(self._band.rows)
+        self._finish()
         return self._labels, self._read
 
-    def _store(self, count: int) -> None:
-        """Labels of the band's first rows; the rest moves up."""
-        assert self._top is not None  # a tile was added
-        first, last = max(self._top, 0), min(self._top + count, len(self._labels))
-        if last > first:
-            # The largest sum is the largest mean: nothing needs to be divided.
-            sums, weights = self._band.held(first - self._top, last - first)
-            _check_finite(sums)
-            self._labels[first:last] = _largest(sums).cpu().numpy()
-            self._read[first:last] = (weights > 0).cpu().numpy()
-        self._band.move_up(count)
+    def _keep(self, rows: slice, sums: Tensor, weights: Tensor) -> None:
+        # The largest sum is the largest mean: nothing needs to be divided.
+        self._labels[rows] = _largest(sums).cpu().numpy()
+        self._read[rows] = (weights > 0).cpu().numpy()
 
 
 class _Band:

@@ -29,7 +29,7 @@ class Engine(Protocol):
     def __call__(self, tiles: Tensor) -> Tensor:
         """(n, rows, columns, channels) bytes → (n, classes, rows, columns) probabilities.
 
-        They may be overwritten by the next call.
+        They may be overwritten by the next call; the tiles may be, once this one has returned.
         """
 
 
@@ -52,10 +52,21 @@ class TorchEngine:
 
     def __call__(self, tiles: Tensor) -> Tensor:
         with torch.inference_mode(), mixed(self.device, self._precision):
-            moved = tiles.to(self.device, non_blocking=True)
+            moved = tiles.to(self.device, non_blocking=self.device.type == "cuda")
+            copied = _event(moved.device)
             tissue, zones = self._module(normalised(moved))
             wanted = [tissue, zones] if self._zones else [tissue]
-            return torch.cat([logits.float().softmax(1) for logits in wanted], 1)
+            found = torch.cat([logits.float().softmax(1) for logits in wanted], 1)
+        if copied:
+            # Whoever fills `tiles` again must not overtake the copy; the network's own work, which
+            # is queued behind it, is not waited for.
+            copied.synchronize()
+        return found
+
+
+def _event(device: torch.device) -> torch.cuda.Event | None:
+    """When a CUDA device has done what it was given so far; None where nothing is queued."""
+    return torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
 
 
 def chosen_engine(wanted: EngineName | Literal["auto"], device: torch.device) -> EngineName:
@@ -72,6 +83,11 @@ def chosen_engine(wanted: EngineName | Literal["auto"], device: torch.device) ->
     if wanted == "auto":
         return "openvino" if installed and device.type == "cpu" else "torch"
     return wanted
+
+
+def chosen_precision(wanted: Precision | Literal["auto"], device: torch.device) -> Precision:
+    """float32 unless asked otherwise."""
+    return "float32" if wanted == "auto" else wanted
 
 
 def engine_name(engine: EngineName, device: torch.device, precision: Precision) -> str:

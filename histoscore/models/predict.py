@@ -15,9 +15,9 @@ from histoscore.errors import PredictionError
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.placed import box_around, seen_through
 from histoscore.image.tiles import grid_over
-from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityMap
+from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityRows
 from histoscore.models.bundle import ModelBundle
-from histoscore.models.engines import EngineName, Precision, mixed
+from histoscore.models.engines import EngineName, Precision, chosen_precision, mixed
 from histoscore.models.heads import build_head
 from histoscore.models.networks import N_TISSUES, N_ZONES
 from histoscore.models.passes import Network, Passes, Tick
@@ -66,6 +66,7 @@ class Predictor:
         device: str,
         tiles: TileSettings,
         engine: EngineName | Literal["auto"] = "torch",
+        precision: Precision | Literal["auto"] = "float32",
     ) -> Predictor:
         """The networks of a bundle.
 
@@ -77,7 +78,8 @@ class Predictor:
             name: Network(entry.spec, bundle.load(name), entry.sha256)
             for name, entry in bundle.details.networks.items()
         }
-        return cls(networks, device, tiles, bundle.ladder, engine=engine)
+        exactly = chosen_precision(precision, _device(device))
+        return cls(networks, device, tiles, bundle.ladder, exactly, engine)
 
     @property
     def engine(self) -> str:
@@ -113,9 +115,9 @@ class Predictor:
         def fill(tile: Box, pixels: NDArray[np.uint8]) -> None:
             pixels[:] = slide.read_at(tile, grid.mpp)
 
-        def canvas(device: torch.device) -> ProbabilityMap:
+        def canvas(device: torch.device) -> ProbabilityRows:
             rows, columns = box.shape_at(place.downsample)
-            return ProbabilityMap(N_TISSUES + N_ZONES, rows, columns, grid.side_px, device)
+            return ProbabilityRows(N_TISSUES + N_ZONES, rows, columns, grid.side_px, device)
 
         found = self.passes.over("coarse", grid, place, fill, canvas, tick).finished()
         return SegmentationMap(found[:N_TISSUES], found[N_TISSUES:], place)
@@ -192,7 +194,7 @@ def show_through(coarse: SegmentationMap, place: Placement, tissue: LabelArray, 
     """Where nothing was `read`, `tissue` (at `place`) becomes the coarse map's likeliest class."""
     if read.all():
         return
-    best = np.full(tissue.shape, -1, np.float32)
+    best = np.zeros(tissue.shape, np.uint8)
     for kind, layer in zip(Tissue, coarse.tissue, strict=True):
         seen = seen_through(layer, coarse.placement, place, tissue.shape)
         likelier = ~read & (seen > best)
@@ -204,11 +206,17 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
     """What the fine network is told of the coarse map: (rows, columns, 3) bytes."""
     tissue, zones = coarse.tissue, coarse.zones
     channels = [
-        tissue[Tissue.HYALINE] + tissue[Tissue.CALCIFIED],
-        tissue[Tissue.GROWTH_PLATE] + tissue[Tissue.MENISCUS] + tissue[Tissue.OTHER_CARTILAGE],
-        1 - zones[0],
+        _together(tissue, Tissue.HYALINE, Tissue.CALCIFIED),
+        _together(tissue, Tissue.GROWTH_PLATE, Tissue.MENISCUS, Tissue.OTHER_CARTILAGE),
+        255 - zones[0],
     ]
-    return np.clip(np.dstack(channels) * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.dstack(channels)
+
+
+def _together(tissue: NDArray[np.uint8], *kinds: Tissue) -> NDArray[np.uint8]:
+    """(rows, columns) how likely any of these is."""
+    total = tissue[list(kinds)].sum(0, dtype=np.uint16)
+    return np.asarray(np.minimum(total, 255), np.uint8)
 
 
 def _device(wanted: str) -> torch.device:

@@ -103,7 +103,9 @@ class SlideScorer:
         self.config = config
         self.run = RunFolder(run_folder)
         self.bundle = find_bundle(config.model)
-        self.predictor = Predictor.of(self.bundle, config.device, config.tiles, config.engine)
+        self.predictor = Predictor.of(
+            self.bundle, config.device, config.tiles, config.engine, config.precision
+        )
         self._background = ThreadPoolExecutor(1)
         self._prepared: dict[str, Future[_Opened]] = {}
 

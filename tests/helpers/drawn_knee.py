@@ -160,8 +160,8 @@ class DrawnKnee:
     def probabilities(self, certainty: float = 0.8) -> SegmentationMap:
         """What a segmentation network would say of it."""
         return SegmentationMap(
-            _spread(self.tissue, len(Tissue), certainty),
-            _spread(self.bones, len(Zone), certainty),
+            in_255ths(_spread(self.tissue, len(Tissue), certainty)),
+            in_255ths(_spread(self.bones, len(Zone), certainty)),
             self.pose.placement,
         )
 
@@ -227,6 +227,11 @@ def _height_over_tidemark(
 
 def _bony(compartment: Compartment, y: np.ndarray) -> np.ndarray:
     return (y > -600) if compartment.is_femoral else (y < 400)
+
+
+def in_255ths(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities as segmentation maps hold them."""
+    return np.round(255 * probabilities).astype(np.uint8)
 
 
 def _spread(codes: np.ndarray, count: int, certainty: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from helpers.drawn_knee import DrawnKnee, Pose, knee
+from helpers.drawn_knee import DrawnKnee, Pose, in_255ths, knee
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -125,9 +125,9 @@ def test_plateaus_that_look_alike_contradict_nobody() -> None:
 def saying(drawing: DrawnKnee, none: float, femur: float, tibia: float) -> SegmentationMap:
     """The drawing's tissue under zones that are the same everywhere."""
     seen = drawing.probabilities()
-    zones = np.empty_like(seen.zones)
+    zones = np.empty(seen.zones.shape)
     zones[Zone.NONE], zones[Zone.FEMUR], zones[Zone.TIBIA] = none, femur, tibia
-    return replace(seen, zones=zones)
+    return replace(seen, zones=in_255ths(zones))
 
 
 def leaning(drawing: DrawnKnee, lean: float) -> SegmentationMap:
@@ -136,7 +136,7 @@ def leaning(drawing: DrawnKnee, lean: float) -> SegmentationMap:
     toward = np.where(drawing.bones == Zone.FEMUR, lean, -lean) * (drawing.bones != Zone.NONE)
     none = np.where(drawing.bones == Zone.NONE, 0.8, 0.2)
     bones = [(1 - none) / 2 * (1 + toward), (1 - none) / 2 * (1 - toward)]
-    return replace(seen, zones=np.stack([none, *bones]).astype(np.float32))
+    return replace(seen, zones=in_255ths(np.stack([none, *bones])))
 
 
 class TestWhichBoneIsWhich:
