@@ -28,9 +28,10 @@ _NOISE_FACTOR, _NOISIEST = 5.0, 1.5
 _NEUTRAL = 0.22
 """Colour ÷ density below which something is grey: glass edges, dust, black ink."""
 _GREY_SHARE = 0.6
-_PALE, _BARE_SHARE, _BAND_ELONGATION = 0.12, 0.6, 4.0
-"""Density below which something may be bare glass; how much of a band is pale or grey, and how
-long it is."""
+_PALE, _COLOURLESS = 0.12, 0.06
+"""Density, and difference between channels, below which something may be bare glass."""
+_BARE_SHARE, _BAND_ELONGATION = 0.66, 4.0
+"""How much of a band is bare or grey, and how long it is."""
 _BLACK = 0.6
 """Density of every channel from which a pixel is black ink or dirt."""
 
@@ -155,10 +156,11 @@ def _grey_pieces(tissue: Mask, density: Densities) -> Mask:
 
 
 def _bare_bands(tissue: Mask, density: Densities) -> Mask:
-    """Glass beyond the coverslip: pale or, near the coverslip's edge, grey for the most part;
-    long, and at the picture's border."""
+    """Glass beyond the coverslip: pale without a colour or, near the coverslip's edge, grey for
+    the most part; long, and at the picture's border. A section that the border cuts is coloured."""
     count, labels = _pieces(tissue)
-    plain = (density.mean(axis=2) < _PALE) | _grey(density)
+    pale = (density.mean(axis=2) < _PALE) & (np.ptp(density, axis=2) < _COLOURLESS)
+    plain = pale | _grey(density)
     bare = _shares(labels, count, tissue & plain) > _BARE_SHARE
     long = _elongation(tissue, labels, count) > _BAND_ELONGATION
     border = np.zeros(count, np.bool_)

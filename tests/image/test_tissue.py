@@ -115,6 +115,16 @@ def test_a_pale_section_that_the_border_cuts_is_tissue() -> None:
     assert overlap(found, section[:, columns.min() + 40 :]) > 0.85
 
 
+def test_so_is_a_strip_of_one_pale_bone_with_grey_marrow() -> None:
+    density = draw.empty()
+    strip = np.zeros(density.shape[:2], bool)
+    strip[-60:, 200:1000] = True
+    density[strip] += np.array([0.17, 0.06, 0.05])
+    marrow = strip & (np.arange(density.shape[1]) % 60 < 25)
+    density[marrow] = np.array([0.22, 0.24, 0.23])
+    assert overlap(tissue_mask(draw.photographed(density), draw.MPP), strip) > 0.9
+
+
 def test_strong_dyes_inside_a_section_are_no_ink() -> None:
     density, section = one_knee(strength=0.75)
     assert overlap(tissue_mask(draw.photographed(density), draw.MPP), section) > 0.93
