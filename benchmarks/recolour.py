@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--model", default="demo")
     parser.add_argument("--slides", type=int, default=6)
     arguments = parser.parse_args()
-    predictor = Predictor.of(find_bundle(arguments.model), "auto", TileSettings())
+    predictor = Predictor.of(find_bundle(arguments.model), "auto", TileSettings(), "auto")
     totals = {name: np.zeros((2, 5)) for name in COLOURS}
     for whole, labels, half, half_labels in frames(
         arguments.studies / "standard", arguments.slides
