@@ -66,6 +66,8 @@ class LevelledSlide(ABC):
         downsample = mpp / self.info.mpp
         level = self._level_for(downsample)
         picture = white_canvas(*box.shape_at(downsample))
+        if box.clipped(self.info.width, self.info.height) is None:
+            return picture  # half a pixel of a coarse level would reach in
         for rows, window in self._bands(box, level, picture.shape[0]):
             picture[rows] = _resized(self._window(level, *window), picture[rows].shape)
         return picture

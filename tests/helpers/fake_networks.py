@@ -97,6 +97,7 @@ def palette() -> np.ndarray:
         Tissue.GROWTH_PLATE: (238, 170, 60),
         Tissue.MENISCUS: (150, 110, 40),
         Tissue.SOFT: (190, 200, 216),
+        Tissue.OTHER_CARTILAGE: (60, 130, 60),
     }
     shades = np.array([(0, 0, 0), (-14, 14, 0), (14, -14, 0)])
     colours = np.array([warm[tissue] for tissue in Tissue])[:, None] + shades[None]

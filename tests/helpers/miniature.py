@@ -47,9 +47,9 @@ class PowerCutError(Exception):
 class Miniature:
     """A training that was interrupted twice and then finished.
 
-    The first go is killed in the middle of the coarse network. Networks that have learnt nothing
-    find no joint, so the second ends where the grader wants strips; strips are then put there by
-    hand, and the same line again goes on.
+    The first go is killed in the middle of the coarse network. What networks that have learnt
+    nothing find is chance, so strips are put there by hand: none, and the second go ends where the
+    grader wants some; then drawn ones, and the same line again goes on.
     """
 
     config: Path
@@ -72,22 +72,23 @@ def train_in_miniature(folder: Path) -> Miniature:
 
     with suppress(PowerCutError):
         train_from_config(config, out, report_until_the_last_step)
+    put_strips(out, ())
     try:
         train_from_config(config, out, said[1].append)
     except ModelError as error:
         refusal = str(error)
     before = {name: (out / name).stat().st_mtime_ns for name in STAGES}
-    put_strips(out)
+    put_strips(out, tuple(Compartment))
     bundle = train_from_config(config, out, said[2].append)
     times = {name: (time, (out / name).stat().st_mtime_ns) for name, time in before.items()}
     return Miniature(config, out, bundle, refusal, times, said)
 
 
-def put_strips(out: Path) -> None:
+def put_strips(out: Path, compartments: tuple[Compartment, ...]) -> None:
     """Strips of a drawn layer for all joints, as `cut_strips` would store them."""
     (out / "strips").mkdir(exist_ok=True)
     for name in JOINTS:
-        strips = {c.value: _strip(90 + 10 * c.code) for c in Compartment}
+        strips = {c.value: _strip(90 + 10 * c.code) for c in compartments}
         np.savez(out / "strips" / f"{name}.npz", allow_pickle=False, **strips)
 
 
