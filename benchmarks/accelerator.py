@@ -25,6 +25,7 @@ from histoscore.geometry import Box, Placement
 from histoscore.image.placed import seen_through
 from histoscore.models.cores import usable_cores
 from histoscore.models.passes import blend_tiles
+from histoscore.models.predict import lay_side_by_side
 from histoscore.slides.open import open_slide
 
 MILLISECONDS = (4.0, 2.0, 1.0, 0.5, 0.0)
@@ -74,9 +75,9 @@ def main() -> None:
         told = np.zeros((rows, columns, 3), np.uint8)
 
         def fill(box: Box, pixels: NDArray[np.uint8]) -> None:
-            pixels[..., :3] = slide.read_at(box, tiles.mpp)
             here = Placement(box.x, box.y, downsample, tiles.mpp)
-            pixels[..., 3:] = seen_through(told, coarse, here, pixels.shape)
+            context = seen_through(told, coarse, here, pixels.shape)
+            lay_side_by_side(slide.read_at(box, tiles.mpp), context, pixels)
 
         for milliseconds in MILLISECONDS:
             engine = SleepingEngine(milliseconds)

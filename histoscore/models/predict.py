@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -141,9 +142,9 @@ class Predictor:
         context = context_channels(coarse)
 
         def fill(tile: Box, pixels: NDArray[np.uint8]) -> None:
-            pixels[..., :3] = slide.read_at(tile, grid.mpp)
             here = Placement(tile.x, tile.y, place.downsample, grid.mpp)
-            pixels[..., 3:] = seen_through(context, coarse.placement, here, pixels.shape)
+            told = seen_through(context, coarse.placement, here, pixels.shape)
+            lay_side_by_side(slide.read_at(tile, grid.mpp), told, pixels)
 
         def canvas(device: torch.device) -> LabelRows:
             rows, columns = box.shape_at(place.downsample)
@@ -211,6 +212,14 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
         255 - zones[0],
     ]
     return np.dstack(channels)
+
+
+def lay_side_by_side(
+    colour: NDArray[np.uint8], told: NDArray[np.uint8], pixels: NDArray[np.uint8]
+) -> None:
+    """Writes colour (rows, columns, 3) and context (rows, columns, 3) into `pixels` (rows,
+    columns, 6), several times as fast as by slices."""
+    cv2.mixChannels([colour, told], [pixels], [c for channel in range(6) for c in (channel,) * 2])
 
 
 def _together(tissue: NDArray[np.uint8], *kinds: Tissue) -> NDArray[np.uint8]:
