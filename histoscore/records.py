@@ -178,7 +178,20 @@ class Surface:
 
 @dataclass(frozen=True, slots=True)
 class Morphometry:
-    """Cartilage of one compartment in one section; lengths in µm, areas in µm²."""
+    """Cartilage of one compartment in one section; lengths in µm, areas in µm².
+
+    Attributes:
+        mean_thickness_um: hyaline area ÷ surface length.
+        lesion_extent: share (0–1) of the tidemark that is bare.
+        tidemark_length_um: of the border of the two layers.
+        osteochondral_length_um: of the calcified layer's lower edge.
+        median_thickness_um: of the hyaline layer along the tidemark's normals; 0 where it is bare.
+        least_thickness_um: the thinnest stretch of 10 µm away from the tapering ends.
+        total_thickness_um: mean of both layers together along the normals.
+        lesion_count: bare stretches. widest_lesion_um: length of the longest.
+        deepest_lesion: largest share (0–1) of the layer's height that is lost, ends left out.
+        roughness_um: how far the surface stands off its own smooth course (root mean square).
+    """
 
     compartment: Compartment
     hyaline_area_um2: float
@@ -188,6 +201,15 @@ class Morphometry:
     lesion_extent: float
     safranin_fraction: float | None
     surface: Surface
+    tidemark_length_um: float
+    osteochondral_length_um: float
+    median_thickness_um: float
+    least_thickness_um: float
+    total_thickness_um: float
+    lesion_count: int
+    widest_lesion_um: float
+    deepest_lesion: float
+    roughness_um: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from histoscore.geometry import Points
@@ -12,8 +15,23 @@ _STEADY = 12
 
 
 def smoothed(line: Points, sigma: float) -> Points:
-    """The line (n, 2) with its coordinates smoothed over `sigma` points."""
-    return np.column_stack([gaussian_filter1d(c, sigma, mode="nearest") for c in line.T])
+    """The line (n, 2) with its coordinates smoothed over `sigma` points; its ends keep their place
+    and direction."""
+    reach = int(4 * sigma) + 1
+    return gone_on(line, reach, lambda longer: gaussian_filter1d(longer, sigma, axis=0))
+
+
+def gone_on(
+    values: NDArray[np.float64],
+    count: int,
+    work: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """What `work` makes of values (n, …) that go on at both ends as they came: turned by half a
+    turn about the end point, so that a slope stays a slope."""
+    count = min(count, len(values) - 1)
+    pad = [(count, count)] + [(0, 0)] * (values.ndim - 1)
+    longer = np.pad(values, pad, mode="reflect", reflect_type="odd")
+    return work(longer)[count : count + len(values)]
 
 
 def normals_facing(line: Points, toward: Points) -> Points:

@@ -27,6 +27,15 @@ HEALTHY = Morphometry(
     lesion_extent=0.0,
     safranin_fraction=0.7,
     surface=Surface(Compartment.MTP, LINE, LINE + 3, LINE + 9, np.zeros(2, dtype=bool)),
+    tidemark_length_um=630.0,
+    osteochondral_length_um=655.0,
+    median_thickness_um=36.1,
+    least_thickness_um=22.0,
+    total_thickness_um=48.9,
+    lesion_count=0,
+    widest_lesion_um=0.0,
+    deepest_lesion=0.1,
+    roughness_um=0.6,
 )
 
 
