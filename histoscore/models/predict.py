@@ -79,8 +79,7 @@ class Predictor:
             name: Network(entry.spec, bundle.load(name), entry.sha256)
             for name, entry in bundle.details.networks.items()
         }
-        exactly = chosen_precision(precision, _device(device))
-        return cls(networks, device, tiles, bundle.ladder, exactly, engine)
+        return cls(networks, device, tiles, bundle.ladder, chosen_precision(precision), engine)
 
     @property
     def engine(self) -> str:
