@@ -17,15 +17,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.reading import grid
 from histoscore.geometry import Box, Placement
-from histoscore.image.placed import seen_through
 from histoscore.models.cores import usable_cores
 from histoscore.models.passes import blend_tiles
-from histoscore.models.predict import lay_side_by_side
+from histoscore.models.predict import colour_and_context
 from histoscore.slides.open import open_slide
 
 MILLISECONDS = (4.0, 2.0, 1.0, 0.5, 0.0)
@@ -73,12 +71,7 @@ def main() -> None:
         coarse = Placement(0, 0, 2.6 * downsample, tiles.mpp)
         rows, columns = Box(0, 0, info.width, info.height).shape_at(2.6 * downsample)
         told = np.zeros((rows, columns, 3), np.uint8)
-
-        def fill(box: Box, pixels: NDArray[np.uint8]) -> None:
-            here = Placement(box.x, box.y, downsample, tiles.mpp)
-            context = seen_through(told, coarse, here, pixels.shape)
-            lay_side_by_side(slide.read_at(box, tiles.mpp), context, pixels)
-
+        fill = colour_and_context(slide, told, coarse, tiles.mpp)
         for milliseconds in MILLISECONDS:
             engine = SleepingEngine(milliseconds)
             start = time.perf_counter()

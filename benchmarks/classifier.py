@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.inference import large_slide
-from histoscore.geometry import Box, Mpp, Placement
-from histoscore.image.tiles import grid_over
+from benchmarks.reading import SIDE_PX, grid
+from histoscore.geometry import Box, Placement
 from histoscore.models.cores import (
     has_fast_bfloat16,
     leave_cores_to_networks,
@@ -43,7 +43,7 @@ from histoscore.models.passes import blend_tiles
 from histoscore.records import TileGrid
 from histoscore.slides.open import open_slide
 
-SIDE_PX, MPP, CLASSES = 256, Mpp(1.0), 5
+CLASSES = 5
 SHAPE = (32, SIDE_PX, SIDE_PX, 3)
 ROUNDS = 3
 CPU = torch.device("cpu")
@@ -79,22 +79,13 @@ def classifier() -> nn.Module:
     return network.eval()
 
 
-def side_by_side(path: Path) -> TileGrid:
-    """Tiles over the whole slide, without overlap."""
-    with open_slide(path) as slide:
-        info = slide.info
-    whole = Box(0, 0, info.width, info.height)
-    place = Placement(0, 0, 8, Mpp(info.mpp * 8))
-    return grid_over(np.ones(whole.shape_at(8), bool), place, SIDE_PX, MPP, info.mpp, 0, whole)
-
-
 @contextmanager
-def through_region(path: Path, grid: TileGrid) -> Iterator[Fill]:
+def through_region(path: Path, tiles: TileGrid) -> Iterator[Fill]:
     """As most programs read: a region of level 0, shrunk by area."""
     slide = openslide.OpenSlide(str(path))
 
     def fill(box: Box, pixels: NDArray[np.uint8]) -> None:
-        region = slide.read_region((round(box.x), round(box.y)), 0, (box.width, box.height))
+        region = slide.read_region((box.x, box.y), 0, (box.width, box.height))
         picture = np.asarray(region.convert("RGB"))
         pixels[:] = cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
 
@@ -103,11 +94,11 @@ def through_region(path: Path, grid: TileGrid) -> Iterator[Fill]:
 
 
 @contextmanager
-def through_read_at(path: Path, grid: TileGrid) -> Iterator[Fill]:
+def through_read_at(path: Path, tiles: TileGrid) -> Iterator[Fill]:
     """As histoscore reads."""
 
     def fill(box: Box, pixels: NDArray[np.uint8]) -> None:
-        pixels[:] = slide.read_at(box, grid.mpp)
+        pixels[:] = slide.read_at(box, tiles.mpp)
 
     with open_slide(path) as slide:
         yield fill
@@ -140,11 +131,11 @@ def alone(engine: Engine, tiles: int) -> int:
     return batches * SHAPE[0]
 
 
-def whole_pass(path: Path, grid: TileGrid, reader: str, engine: Engine) -> int:
+def whole_pass(path: Path, tiles: TileGrid, reader: str, engine: Engine) -> int:
     """Reads, feeds and classifies all tiles of a grid."""
-    with READERS[reader](path, grid) as fill:
-        blend_tiles(Gathered(), engine, grid, Placement(0, 0, 1, grid.mpp), SHAPE, fill)
-    return len(grid)
+    with READERS[reader](path, tiles) as fill:
+        blend_tiles(Gathered(), engine, tiles, Placement(0, 0, 1, tiles.mpp), SHAPE, fill)
+    return len(tiles)
 
 
 def main() -> None:
@@ -157,8 +148,8 @@ def main() -> None:
     torch.jit.trace(classifier(), example).save(out / "classifier.pt")  # type: ignore[no-untyped-call]
     leave_cores_to_networks()
     reuse_memory()
-    grid = side_by_side(path)
-    print(f"{len(grid)} tiles, {usable_cores()} cores, batches of {SHAPE[0]}\n")
+    tiles = grid(path, overlap=0)
+    print(f"{len(tiles)} tiles, {usable_cores()} cores, batches of {SHAPE[0]}\n")
     print("| engine | alone, tiles/s | reader | whole pass, tiles/s | share of alone |")
     print("|---|---|---|---|---|")
     for engine in engines():
@@ -166,8 +157,8 @@ def main() -> None:
         for reader in READERS:
             rounds = [
                 (
-                    rate(partial(whole_pass, path, grid, reader, engine)),
-                    rate(partial(alone, engine, len(grid))),
+                    rate(partial(whole_pass, path, tiles, reader, engine)),
+                    rate(partial(alone, engine, len(tiles))),
                 )
                 for _ in range(ROUNDS)
             ]

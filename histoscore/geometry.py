@@ -68,6 +68,12 @@ class Box:
             self.x - margin, self.y - margin, self.width + 2 * margin, self.height + 2 * margin
         )
 
+    def snapped(self, step: int) -> Box:
+        """The smallest box around this one whose edges are multiples of `step`."""
+        left, top = self.x // step * step, self.y // step * step
+        right, bottom = -(-self.right // step) * step, -(-self.bottom // step) * step
+        return Box(left, top, right - left, bottom - top)
+
     def clipped(self, width: int, height: int) -> Box | None:
         """The part inside a slide of this size, or None."""
         left, top = max(0, self.x), max(0, self.y)

@@ -82,6 +82,22 @@ def test_a_box_over_the_edge_is_clipped_and_one_outside_is_none() -> None:
 
 
 @given(
+    x=st.integers(-99, 99), y=st.integers(-99, 99),
+    width=st.integers(1, 50), height=st.integers(1, 50), step=st.integers(1, 16),
+)  # fmt: skip
+def test_a_snapped_box_is_the_least_one_on_multiples(
+    x: int, y: int, width: int, height: int, step: int
+) -> None:
+    box = Box(x, y, width, height)
+    snapped = box.snapped(step)
+    assert all(edge % step == 0 for edge in (snapped.x, snapped.y, snapped.right, snapped.bottom))
+    assert 0 <= x - snapped.x < step
+    assert 0 <= y - snapped.y < step
+    assert 0 <= snapped.right - box.right < step
+    assert 0 <= snapped.bottom - box.bottom < step
+
+
+@given(
     x=st.floats(-1e5, 1e5),
     y=st.floats(-1e5, 1e5),
     downsample=st.floats(0.1, 64),

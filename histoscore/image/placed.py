@@ -28,15 +28,25 @@ def seen_through(
     """
     scale = target.downsample / source.downsample
     corner = source.from_slide(target.to_slide(np.zeros((1, 2))))[0]
-    matrix = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])
+    # Only what is seen: a small array is warped more quickly, and no large one is copied.
+    left, right = _seen(corner[0], scale, shape[1], layer.shape[1])
+    top, bottom = _seen(corner[1], scale, shape[0], layer.shape[0])
+    matrix = np.array([[scale, 0, corner[0] - left], [0, scale, corner[1] - top]])
     return np.asarray(
         cv2.warpAffine(
-            np.ascontiguousarray(layer),
+            np.ascontiguousarray(layer[top:bottom, left:right]),
             matrix,
             (shape[1], shape[0]),
             flags=interpolation | cv2.WARP_INVERSE_MAP,
         )
     )
+
+
+def _seen(first: float, scale: float, count: int, size: int) -> tuple[int, int]:
+    """First and one past the last of `size` pixels that `count` pixels from `first` on show; at
+    least one, so that there is something to warp."""
+    start = min(max(0, math.floor(first) - 1), size - 1)
+    return start, max(start + 1, min(size, math.ceil(first + scale * (count - 1)) + 2))
 
 
 def mask_through(mask: Mask, source: Placement, target: Placement, shape: tuple[int, ...]) -> Mask:

@@ -85,7 +85,7 @@ def chosen_engine(wanted: EngineName | Literal["auto"], device: torch.device) ->
     return wanted
 
 
-def chosen_precision(wanted: Precision | Literal["auto"], device: torch.device) -> Precision:
+def chosen_precision(wanted: Precision | Literal["auto"]) -> Precision:
     """float32 unless asked otherwise."""
     return "float32" if wanted == "auto" else wanted
 

@@ -19,6 +19,7 @@ from histoscore.image.tiles import grid_over
 from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityRows
 from histoscore.models.bundle import ModelBundle
 from histoscore.models.engines import EngineName, Precision, chosen_precision, mixed
+from histoscore.models.feeding import Fill
 from histoscore.models.heads import build_head
 from histoscore.models.networks import N_TISSUES, N_ZONES
 from histoscore.models.passes import Network, Passes, Tick
@@ -34,6 +35,7 @@ from histoscore.records import (
     TissueMap,
 )
 from histoscore.slides.base import Slide
+from histoscore.slides.reduced import FACTORS
 from histoscore.vocabulary import OARSI_MOUSE, Ladder, Tissue
 
 CONTEXT_CHANNELS = 3
@@ -79,8 +81,7 @@ class Predictor:
             name: Network(entry.spec, bundle.load(name), entry.sha256)
             for name, entry in bundle.details.networks.items()
         }
-        exactly = chosen_precision(precision, _device(device))
-        return cls(networks, device, tiles, bundle.ladder, exactly, engine)
+        return cls(networks, device, tiles, bundle.ladder, chosen_precision(precision), engine)
 
     @property
     def engine(self) -> str:
@@ -132,19 +133,14 @@ class Predictor:
     ) -> TissueMap:
         """Tissue at the fine network's scale where `wanted` (on the coarse map) is true.
 
-        The map spans the smallest box around `wanted`; where no tile was read the coarse map
-        shows through. Raises as `coarse`.
+        The map spans a box around `wanted`, on whole pixels of any reduced tile; where no tile was
+        read the coarse map shows through. Raises as `coarse`.
         """
         spec = self.passes.spec("fine")
-        box = box_around(wanted, coarse.placement)
+        box = box_around(wanted, coarse.placement).snapped(max(FACTORS))
         grid = self._grid(slide, spec, wanted, coarse.placement, box)
         place = placed(grid, box, slide)
-        context = context_channels(coarse)
-
-        def fill(tile: Box, pixels: NDArray[np.uint8]) -> None:
-            here = Placement(tile.x, tile.y, place.downsample, grid.mpp)
-            told = seen_through(context, coarse.placement, here, pixels.shape)
-            lay_side_by_side(slide.read_at(tile, grid.mpp), told, pixels)
+        fill = colour_and_context(slide, context_channels(coarse), coarse.placement, grid.mpp)
 
         def canvas(device: torch.device) -> LabelRows:
             rows, columns = box.shape_at(place.downsample)
@@ -214,12 +210,22 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
     return np.dstack(channels)
 
 
-def lay_side_by_side(
-    colour: NDArray[np.uint8], told: NDArray[np.uint8], pixels: NDArray[np.uint8]
-) -> None:
-    """Writes colour (rows, columns, 3) and context (rows, columns, 3) into `pixels` (rows,
-    columns, 6), several times as fast as by slices."""
-    cv2.mixChannels([colour, told], [pixels], [c for channel in range(6) for c in (channel,) * 2])
+def colour_and_context(
+    slide: Slide, context: NDArray[np.uint8], seen_at: Placement, mpp: Mpp
+) -> Fill:
+    """Fills tiles (rows, columns, 6) with a slide's colour at `mpp`, and beside it what context
+    (rows, columns, 3) at `seen_at` says there."""
+    # OpenCV warps four channels in a third of the time that three take, and lays channels beside
+    # each other in a fifth of the time that slices take.
+    four = np.dstack([context, context[..., :1]])
+    pairs = [channel for channel in range(6) for _ in range(2)]
+
+    def fill(tile: Box, pixels: NDArray[np.uint8]) -> None:
+        here = Placement(tile.x, tile.y, mpp / slide.info.mpp, mpp)
+        told = seen_through(four, seen_at, here, pixels.shape)
+        cv2.mixChannels([slide.read_at(tile, mpp), told], [pixels], pairs)
+
+    return fill
 
 
 def _together(tissue: NDArray[np.uint8], *kinds: Tissue) -> NDArray[np.uint8]:

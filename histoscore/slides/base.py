@@ -55,7 +55,8 @@ class LevelledSlide(ABC):
         """The picture of `box` at `mpp`, from the nearest sharper level.
 
         Any mpp may be asked for, finer than level 0 too, and any box; outside the slide is white.
-        Edges lie within half a pixel of the level read. Shrinks by area, enlarges linearly.
+        Edges lie within half a pixel of the level read. Shrinks by area, or by decoding fewer
+        pixels where a box lies on whole ones (`histoscore.slides.reduced`); enlarges linearly.
 
         Returns:
             (rows, columns, 3), exactly `box.shape_at(mpp / info.mpp)`.
@@ -69,7 +70,7 @@ class LevelledSlide(ABC):
         if box.clipped(self.info.width, self.info.height) is None:
             return picture  # half a pixel of a coarse level would reach in
         for rows, window in self._bands(box, level, picture.shape[0]):
-            picture[rows] = _resized(self._window(level, *window), picture[rows].shape)
+            picture[rows] = self._shrunk(level, window, picture[rows].shape)
         return picture
 
     def associated(self, name: str) -> RgbImage | None:
@@ -83,6 +84,13 @@ class LevelledSlide(ABC):
     @abstractmethod
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         """A rectangle of a level in that level's pixels; it never reaches outside the level."""
+
+    def _read_reduced(
+        self, level: int, x: int, y: int, width: int, height: int, factor: int
+    ) -> RgbImage | None:
+        """The same, `factor` times smaller, where a reader can have that for less than all its
+        pixels; else None."""
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -112,6 +120,18 @@ class LevelledSlide(ABC):
                 round((box.y + box.height * row / rows) / scale_y) for row in (first, last)
             )
             yield slice(first, last), (left, top, width, max(1, bottom - top))
+
+    def _shrunk(
+        self, level: int, window: tuple[int, int, int, int], shape: tuple[int, ...]
+    ) -> RgbImage:
+        """A rectangle (x, y, width, height) of a level as a picture of another shape."""
+        factor = _whole_factor(window, shape)
+        size = self.info.levels[level]
+        if factor > 1 and Box(*window).clipped(size.width, size.height) == Box(*window):
+            reduced = self._read_reduced(level, *window, factor)
+            if reduced is not None:
+                return reduced
+        return _resized(self._window(level, *window), shape)
 
     def _window(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         """A rectangle of a level that may reach outside it: white there."""
@@ -156,6 +176,16 @@ def _scale(full: int, part: int) -> float:
     """Scanners halve and drop the odd last pixel: 1001 → 500 is a factor 2, not 2.002."""
     factor = max(1, round(full / part))
     return float(factor) if part in (full // factor, -(-full // factor)) else full / part
+
+
+def _whole_factor(window: tuple[int, int, int, int], shape: tuple[int, ...]) -> int:
+    """How many times smaller a picture of `shape` is than (x, y, width, height); 1 where the two
+    don't lie on whole pixels of each other."""
+    x, y, width, height = window
+    rows, columns = shape[:2]
+    factor = height // rows
+    fits = (height, width) == (rows * factor, columns * factor)
+    return factor if fits and factor > 0 and x % factor == y % factor == 0 else 1
 
 
 def _resized(window: RgbImage, shape: tuple[int, ...]) -> RgbImage:

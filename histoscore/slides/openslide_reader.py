@@ -95,6 +95,16 @@ class OpenSlideReader(LevelledSlide):
                 pass  # OpenSlide says where, or reads it after all
         return self._composed(level, x, y, width, height)
 
+    def _read_reduced(
+        self, level: int, x: int, y: int, width: int, height: int, factor: int
+    ) -> RgbImage | None:
+        if self._tiles and self._tiles.reads(level, self._composed):
+            try:
+                return self._tiles.read_reduced(level, x, y, width, height, factor)
+            except DamagedSlideError:
+                pass  # the whole tiles, or OpenSlide, say what is wrong
+        return None
+
     def _composed(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         """As OpenSlide composes it."""
         handle = self._handle

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from histoscore.errors import DamagedSlideError
 from histoscore.records import RgbImage
 from histoscore.slides.colour import eight_bits, grey_as_rgb, on_white, white_canvas
+from histoscore.slides.reduced import FACTORS, ReducedJpeg, is_alike
 from histoscore.slides.tiff_layout import MALFORMED, Page, damaged
 
 CACHE_BYTES = 96_000_000
@@ -24,7 +26,10 @@ CACHE_BYTES = 96_000_000
 _MIN_IS_WHITE = 0
 _PREMULTIPLIED, _STRAIGHT = 1, 2
 
-_Key = tuple[int, int]
+_TRIED = 3
+
+_Key = tuple[int, int, int]
+"""Level, segment, and how many times smaller it was decoded."""
 
 
 class Segments:
@@ -41,6 +46,7 @@ class Segments:
         self._pages = {level: _Stored(page) for level, page in pages.items()}
         self._file = PositionedFile(path)
         self._cache = _Cache(cache_bytes)
+        self._reducible: dict[tuple[int, int], bool] = {}
 
     def close(self) -> None:
         self._cache.clear()
@@ -52,12 +58,21 @@ class Segments:
         Raises:
             DamagedSlideError: a segment cannot be decoded.
         """
-        picture = white_canvas(height, width)
-        for index, left, top in self._pages[level].touching(x, y, width, height):
-            pixels = self._cache.get((level, index), partial(self._rgb, level, index))
-            if pixels is not None:
-                _paste(pixels, picture, left - x, top - y)
-        return picture
+        return self._put_together(level, x, y, width, height, 1)
+
+    def read_reduced(
+        self, level: int, x: int, y: int, width: int, height: int, factor: int
+    ) -> RgbImage | None:
+        """The same, `factor` times smaller and without decoding every pixel; None where that
+        cannot be had, or shows something else than the whole tiles do (tried on a few, once).
+
+        Raises:
+            DamagedSlideError: a segment cannot be decoded, or not this way.
+        """
+        whole = all(length % factor == 0 for length in (x, y, width, height))
+        if not (whole and self._reduces(level, factor)):
+            return None
+        return self._put_together(level, x, y, width, height, factor)
 
     def samples(self, level: int, index: int) -> NDArray[Any] | None:
         """Samples (rows, columns, samples) of a segment; None where none is stored (sparse).
@@ -69,11 +84,54 @@ class Segments:
         try:
             if not stored.counts[index]:
                 return None
-            return stored.decoded(
-                self._file.read(stored.offsets[index], stored.counts[index]), index
-            )
+            return stored.decoded(self._data(stored, index), index)
         except MALFORMED as error:
             raise damaged(error) from None
+
+    def _put_together(
+        self, level: int, x: int, y: int, width: int, height: int, factor: int
+    ) -> RgbImage:
+        picture = white_canvas(height // factor, width // factor)
+        for index, left, top in self._pages[level].touching(x, y, width, height):
+            make = (
+                partial(self._reduced, level, index, factor)
+                if factor > 1
+                else partial(self._rgb, level, index)
+            )
+            pixels = self._cache.get((level, index, factor), make)
+            if pixels is not None:
+                _paste(pixels, picture, (left - x) // factor, (top - y) // factor)
+        return picture
+
+    def _reduces(self, level: int, factor: int) -> bool:
+        """Whether a level's tiles decoded smaller are alike the whole ones; threads that ask at
+        the same time find the same."""
+        key = level, factor
+        if key not in self._reducible:
+            stored = self._pages[level]
+            try:
+                self._reducible[key] = stored.may_reduce(factor) and all(
+                    self._is_alike(level, index, factor) for index in stored.fullest(_TRIED)
+                )
+            except DamagedSlideError:
+                self._reducible[key] = False
+        return self._reducible[key]
+
+    def _is_alike(self, level: int, index: int, factor: int) -> bool:
+        reduced, whole = self._reduced(level, index, factor), self._rgb(level, index)
+        return reduced is None or whole is None or is_alike(reduced, whole, factor)
+
+    def _reduced(self, level: int, index: int, factor: int) -> RgbImage | None:
+        stored = self._pages[level]
+        try:
+            if not stored.counts[index]:
+                return None
+            return stored.reduced(self._data(stored, index), factor)
+        except MALFORMED as error:
+            raise damaged(error) from None
+
+    def _data(self, stored: _Stored, index: int) -> bytes:
+        return self._file.read(stored.offsets[index], stored.counts[index])
 
     def _rgb(self, level: int, index: int) -> RgbImage | None:
         samples = self.samples(level, index)
@@ -117,10 +175,24 @@ class _Stored:
         self.offsets, self.counts = tuple(page.dataoffsets), tuple(page.databytecounts)
         self._decode = page.decode
         self._options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+        self._reduce = ReducedJpeg(page) if ReducedJpeg.fits(page) else None
 
     def decoded(self, data: bytes, index: int) -> NDArray[Any]:
         samples: NDArray[Any] = self._decode(data, index, **self._options)[0][0]
         return samples
+
+    def may_reduce(self, factor: int) -> bool:
+        """Whether its tiles can be decoded smaller, and then still lie on whole pixels."""
+        fits = self._reduce is not None and factor in FACTORS
+        return fits and all(length % factor == 0 for length in self.size)
+
+    def reduced(self, data: bytes, factor: int) -> RgbImage:
+        assert self._reduce  # may_reduce was asked
+        return self._reduce(data, factor)
+
+    def fullest(self, count: int) -> list[int]:
+        """Segments of most bytes, so of most structure."""
+        return list(map(int, np.argsort(self.counts)[::-1][:count]))
 
     def touching(self, x: int, y: int, width: int, height: int) -> Iterator[tuple[int, int, int]]:
         """(index, left, top) of the segments under a rectangle of the page, in file order."""

@@ -63,6 +63,13 @@ class StoredTiles:
         assert self._segments  # a level was found
         return self._segments.read(level, x, y, width, height)
 
+    def read_reduced(
+        self, level: int, x: int, y: int, width: int, height: int, factor: int
+    ) -> RgbImage | None:
+        """As `Segments.read_reduced`."""
+        assert self._segments  # a level was found
+        return self._segments.read_reduced(level, x, y, width, height, factor)
+
     def close(self) -> None:
         if self._segments:
             self._segments.close()

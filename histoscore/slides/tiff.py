@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 
 from histoscore.config import LimitSettings
-from histoscore.errors import UnsupportedSlideError
+from histoscore.errors import DamagedSlideError, UnsupportedSlideError
 from histoscore.records import RgbImage, SlideInfo
 from histoscore.slides.base import LevelledSlide, check_level_size, level_scales, levels_of
 from histoscore.slides.mpp import resolve_pixel_size
@@ -62,6 +62,14 @@ class TiffReader(LevelledSlide):
 
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         return self._segments.read(level, x, y, width, height)
+
+    def _read_reduced(
+        self, level: int, x: int, y: int, width: int, height: int, factor: int
+    ) -> RgbImage | None:
+        try:
+            return self._segments.read_reduced(level, x, y, width, height, factor)
+        except DamagedSlideError:
+            return None  # the whole tiles say what is wrong
 
 
 def _opened(path: Path) -> tifffile.TiffFile:

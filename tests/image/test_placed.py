@@ -56,6 +56,26 @@ def test_outside_the_source_is_nothing() -> None:
     assert seen.max() == 1
 
 
+@given(source=placements, x=st.floats(-900, 900), y=st.floats(-900, 900), mpp=st.floats(0.2, 9))
+@settings(max_examples=60)
+def test_a_part_is_seen_as_in_the_whole(source: Placement, x: float, y: float, mpp: float) -> None:
+    """However small the part, and wherever it begins: only what is seen is warped."""
+    codes = np.random.default_rng(3).integers(1, 255, (83, 117)).astype(np.uint8)
+    target = at(x, y, mpp)
+    columns, rows = source.from_slide(
+        target.to_slide(np.stack(np.meshgrid(np.arange(60), np.arange(40)), -1).reshape(-1, 2))
+    ).T.reshape(2, 40, 60)
+    seen = nearest_through(codes, source, target, (40, 60))
+    inside = (rows > -0.4) & (rows < 82.4) & (columns > -0.4) & (columns < 116.4)
+    # Near the middle between two codes OpenCV's raster of 1/32 pixel decides.
+    clear = inside & (abs(rows % 1 - 0.5) > 0.05) & (abs(columns % 1 - 0.5) > 0.05)
+    assert np.array_equal(
+        seen[clear], codes[np.rint(rows[clear]).astype(int), np.rint(columns[clear]).astype(int)]
+    )
+    outside = (rows < -1) | (rows > 83) | (columns < -1) | (columns > 117)
+    assert not seen[outside].any()
+
+
 def test_there_and_back_again() -> None:
     rng = np.random.default_rng(5)
     coarse, fine = at(37.3, -11.9, 2.6), at(37.3, -11.9, 0.83)

@@ -158,7 +158,7 @@ class TestChoice:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_precision_asked_for_is_recorded(precision: Precision) -> None:
-    assert chosen_precision(precision, CPU) == precision
+    assert chosen_precision(precision) == precision
     networks = {"coarse": network(OnEveryPixel(), 0.7, 64)}
     made = Predictor(networks, "cpu", TileSettings(), precision=precision)  # type: ignore[arg-type]
     assert made.engine == f"torch cpu {precision}"
