@@ -20,11 +20,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from histoscore.errors import ConfigError
-from histoscore.vocabulary import LADDERS, Ladder
+from histoscore.vocabulary import COMPARTMENT_FLAGS, LADDERS, SECTION_FLAGS, Ladder
 
 
 class Settings(BaseModel):
@@ -126,6 +127,21 @@ class QualitySettings(Settings):
     """When a section is withheld, and when it is only flagged."""
 
     min_focus: float = Field(0.0, ge=0, description="sections less sharp than this are flagged")
+    max_light_spread: float = Field(
+        0.2, ge=0, le=1, description="flag when clear glass differs by more in brightness (0–1)"
+    )
+    min_compartment_focus: float = Field(
+        0.0, ge=0, description="compartments less sharp than this are flagged"
+    )
+    max_absent_fraction: float = Field(
+        0.05, ge=0, le=1, description="flag when more of the tidemark has no cartilage at all"
+    )
+    max_obscured_fraction: float = Field(
+        0.05, ge=0, le=1, description="flag when more of the cartilage is nearly black"
+    )
+    max_thickness_um: float = Field(
+        120, gt=0, description="thicker cartilage is flagged: cut aslant? (µm)"
+    )
     min_compartment_area_um2: float = Field(
         3_000, ge=0, description="a smaller cartilage area is flagged, never removed (µm²)"
     )
@@ -136,6 +152,18 @@ class QualitySettings(Settings):
     extent_disagreement_rungs: int = Field(
         1, ge=0, description="flag when measured and predicted rung differ by more (rungs)"
     )
+    exclude: tuple[str, ...] = Field(
+        (), description="flags that take a section or compartment out, with the reason"
+    )
+
+    @field_validator("exclude")
+    @classmethod
+    def _are_flags(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = SECTION_FLAGS + COMPARTMENT_FLAGS
+        for name in names:
+            if name not in known:
+                raise ValueError(f"unknown flag {name!r}; known: {', '.join(known)}")
+        return names
 
 
 class PrimaryOutcome(Settings):

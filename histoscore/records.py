@@ -176,6 +176,19 @@ class Surface:
     eroded: NDArray[np.bool_]
 
 
+PROFILE_STEP_UM = 10.0
+"""Length along the tidemark that one value of a thickness profile stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Thickness (n,) in µm of the two layers on the tidemark's normals, from the joint's margin
+    inward, a value for every `PROFILE_STEP_UM`."""
+
+    hyaline_um: NDArray[np.float64]
+    calcified_um: NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class Morphometry:
     """Cartilage of one compartment in one section; lengths in µm, areas in µm².
@@ -186,11 +199,17 @@ class Morphometry:
         tidemark_length_um: of the border of the two layers.
         osteochondral_length_um: of the calcified layer's lower edge.
         median_thickness_um: of the hyaline layer along the tidemark's normals; 0 where it is bare.
-        least_thickness_um: the thinnest stretch of 10 µm away from the tapering ends.
+        min_thickness_um: the thinnest stretch of 10 µm away from the tapering ends.
         total_thickness_um: mean of both layers together along the normals.
         lesion_count: bare stretches. widest_lesion_um: length of the longest.
         deepest_lesion: largest share (0–1) of the layer's height that is lost, ends left out.
         roughness_um: how far the surface stands off its own smooth course (root mean square).
+        absent_fraction: share (0–1) of the tidemark where neither layer is: torn, or lost.
+        safranin_fraction: share (0–1) of the hyaline layer that holds Safranin O.
+        safranin_density: its mean amount there, as optical density along its vector;
+            `growth_plate_safranin_density` is that of the section's growth plates.
+        focus: sharpness of the picture in the cartilage. obscured_fraction: share of it that is
+            nearly black.
     """
 
     compartment: Compartment
@@ -199,17 +218,30 @@ class Morphometry:
     surface_length_um: float
     mean_thickness_um: float
     lesion_extent: float
-    safranin_fraction: float | None
     surface: Surface
+    profile: Profile
     tidemark_length_um: float
     osteochondral_length_um: float
     median_thickness_um: float
-    least_thickness_um: float
+    min_thickness_um: float
     total_thickness_um: float
     lesion_count: int
     widest_lesion_um: float
     deepest_lesion: float
     roughness_um: float
+    absent_fraction: float
+    safranin_fraction: float | None = None
+    safranin_density: float | None = None
+    growth_plate_safranin_density: float | None = None
+    focus: float | None = None
+    obscured_fraction: float | None = None
+
+    @property
+    def hc_cc_ratio(self) -> float | None:
+        """Hyaline ÷ calcified area; None where no calcified cartilage was found."""
+        if self.calcified_area_um2 <= 0:
+            return None
+        return self.hyaline_area_um2 / self.calcified_area_um2
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +302,23 @@ class CompartmentResult(Record):
     safranin_fraction: float | None = None
     lesion_extent: float | None = None
     implied_grade: float | None = None
+    hc_cc_ratio: float | None = None
+    tidemark_length_um: float | None = None
+    osteochondral_length_um: float | None = None
+    median_thickness_um: float | None = None
+    min_thickness_um: float | None = None
+    total_thickness_um: float | None = None
+    lesion_count: int | None = None
+    widest_lesion_um: float | None = None
+    deepest_lesion: float | None = None
+    roughness_um: float | None = None
+    safranin_density: float | None = None
+    growth_plate_safranin_density: float | None = None
+    absent_fraction: float | None = None
+    obscured_fraction: float | None = None
+    focus: float | None = None
+    hyaline_profile_um: tuple[float, ...] = ()
+    calcified_profile_um: tuple[float, ...] = ()
 
 
 class SectionResult(Record):

@@ -132,6 +132,29 @@ class Knee(StrEnum):
     CONTRALATERAL = "contralateral"
 
 
+SECTION_FLAGS = (
+    "touches_edge",
+    "many_sections",
+    "medial_side_from_model",
+    "medial_side_contradicts_model",
+    "out_of_focus",
+    "uneven_light",
+)
+"""What a person may have to look at in a section."""
+
+COMPARTMENT_FLAGS = (
+    "extent_disagrees",
+    "area_unusual",
+    "thickness_unusual",
+    "interrupted",
+    "obscured",
+    "blurred",
+    "measure_missing",
+    "wide_set",
+)
+"""The same in one compartment."""
+
+
 class Status(StrEnum):
     """What became of a slide, a section or a compartment."""
 

@@ -24,6 +24,7 @@ TABLES = {
     "slides.csv": dictionary.SLIDES,
     "sections.csv": dictionary.SECTIONS,
     "compartments.csv": dictionary.compartment_columns(OARSI_MOUSE),
+    "profiles.csv": dictionary.PROFILES,
     "animals.csv": dictionary.ANIMALS,
     "groups.csv": dictionary.GROUPS,
 }

@@ -210,6 +210,7 @@ def compartment_columns(ladder: Ladder) -> tuple[Column, ...]:
         Column("compartment", TEXT, "articular surface", allowed=_allowed(Compartment)),
         *_grade_columns(ladder),
         *_MEASURES,
+        *_MORE_MEASURES,
     )
 
 
@@ -224,6 +225,47 @@ _MEASURES = (
     _STATUS,
     _REASON,
     _FLAGS,
+)
+
+
+_MORE_MEASURES = (
+    Column("hc_cc_ratio", FRACTION, "hyaline ÷ calcified area"),
+    Column("tidemark_length_um", LENGTH, "length of the hyaline–calcified border", "µm"),
+    Column("osteochondral_length_um", LENGTH, "length of the calcified layer's lower edge", "µm"),
+    Column("median_thickness_um", LENGTH, "median hyaline thickness along the tidemark", "µm"),
+    Column("min_thickness_um", LENGTH, "thinnest 10 µm of hyaline, ends left out", "µm"),
+    Column("total_thickness_um", LENGTH, "mean thickness of both layers together", "µm"),
+    Column("lesion_count", WHOLE, "stretches of the tidemark that lie bare"),
+    Column("widest_lesion_um", LENGTH, "length of the longest of them", "µm"),
+    Column(
+        "deepest_lesion", FRACTION, "largest lost share of the layer's height", "fraction", "0–1"
+    ),
+    Column("roughness_um", LENGTH, "surface off its own smooth course, root mean square", "µm"),
+    Column("safranin_density", FRACTION, "mean Safranin O of the hyaline layer, raw", "OD"),
+    Column(
+        "growth_plate_safranin_density",
+        FRACTION,
+        "the same of the section's growth plates, as a reference",
+        "OD",
+    ),
+    Column("absent_fraction", FRACTION, "tidemark without any cartilage", "fraction", "0–1"),
+    Column("obscured_fraction", FRACTION, "nearly black share of the cartilage", "fraction", "0–1"),
+    Column("focus", FRACTION, "sharpness in the cartilage at the network's scale"),
+)
+
+PROFILES = (
+    _SLIDE,
+    _ANIMAL,
+    _SECTION,
+    Column("compartment", TEXT, "articular surface", allowed=_allowed(Compartment)),
+    Column(
+        "position_um",
+        LENGTH,
+        "along the tidemark from the joint's margin inward, middle of a stretch",
+        "µm",
+    ),
+    Column("hyaline_thickness_um", LENGTH, "mean hyaline thickness there", "µm"),
+    Column("calcified_thickness_um", LENGTH, "mean calcified thickness there", "µm"),
 )
 
 

@@ -22,10 +22,23 @@ _MEASURES = {
         "expected_grade",
         "hyaline_area_um2",
         "mean_thickness_um",
+        "median_thickness_um",
+        "min_thickness_um",
         "safranin_fraction",
+        "safranin_density",
     ),
     Tissue.CALCIFIED: ("calcified_area_um2",),
 }
+_ALONG = (
+    "surface_length_um",
+    "tidemark_length_um",
+    "osteochondral_length_um",
+    "lesion_extent",
+    "lesion_count",
+    "widest_lesion_um",
+    "deepest_lesion",
+    "roughness_um",
+)
 
 
 def to_features(
@@ -98,7 +111,7 @@ def _surface_line(
         name=name,
         classification="articular surface",
         color=SURFACE_COLOR,
-        measurements=_measured(result, ("surface_length_um", "lesion_extent")),
+        measurements=_measured(result, _ALONG),
         metadata=_metadata(section, result or section),
         key=_key(slide_sha, section, name),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.resources import files as package_files
 from pathlib import Path
 
+from histoscore.export.contact_sheet import write_contact_sheet
 from histoscore.export.prism import write_prism
 from histoscore.export.report import write_report
 from histoscore.export.tables import Decisions, write_tables
@@ -20,7 +21,7 @@ def write_study_exports(
     overlays: Mapping[tuple[str, int], Path] | None = None,
     decisions: Decisions | None = None,
 ) -> tuple[Path, ...]:
-    """Writes the CSV tables, workbook, report, Prism files and R script into a run folder.
+    """Writes CSV tables, workbook, report, contact sheet, Prism files and R script into a run.
 
     `overlays` maps (slide, section) to its picture; without it the pictures are those that the
     sections name, below `folder`. Every file is written atomically, and equal tables give equal
@@ -31,7 +32,8 @@ def write_study_exports(
     paths = list(write_tables(tables, folder, decisions))
     write_workbook(tables, folder / "results.xlsx", decisions)
     write_report(tables, folder / "report.html", pictures)
-    paths += [folder / "results.xlsx", folder / "report.html"]
+    write_contact_sheet(tables, folder / "contact_sheet.pdf", pictures)
+    paths += [folder / name for name in ("results.xlsx", "report.html", "contact_sheet.pdf")]
     paths += write_prism(tables, folder / "prism")
     return (*paths, _write_script(folder / "analysis.R"))
 

@@ -15,6 +15,7 @@ from histoscore.export import dictionary
 from histoscore.export.dictionary import Cell, Column
 from histoscore.files import write_atomic
 from histoscore.records import (
+    PROFILE_STEP_UM,
     AnimalScore,
     CompartmentResult,
     GroupComparison,
@@ -60,9 +61,9 @@ def study_tables(tables: StudyTables, decisions: Decisions | None = None) -> tup
 def write_tables(
     tables: StudyTables, folder: Path, decisions: Decisions | None = None
 ) -> tuple[Path, ...]:
-    """Writes slides.csv, sections.csv, compartments.csv, animals.csv and groups.csv."""
+    """Writes slides.csv, sections.csv, compartments.csv, animals.csv, groups.csv, profiles.csv."""
     paths = []
-    for table in study_tables(tables, decisions):
+    for table in (*study_tables(tables, decisions), profiles(tables)):
         paths.append(folder / f"{table.name}.csv")
         write_atomic(paths[-1], csv_text(table).encode())
     return tuple(paths)
@@ -90,6 +91,12 @@ def ungraded(slides: Iterable[SlideResult]) -> Table:
     """Every slide, section and compartment that has no grade, with status and reason."""
     values = (value for slide in slides for value in _ungraded_of(slide))
     return Table("ungraded", dictionary.UNGRADED, _rows(dictionary.UNGRADED, values))
+
+
+def profiles(tables: StudyTables) -> Table:
+    """Thickness along every compartment's tidemark: too long for a workbook's sheet."""
+    values = (value for slide in tables.slides for value in _profiles_of(slide))
+    return Table("profiles", dictionary.PROFILES, _rows(dictionary.PROFILES, values))
 
 
 def reason_of(slide: SlideResult) -> str:
@@ -205,6 +212,22 @@ def _compartments_of(
                 **_compartment(result, names),
                 **_final(result, decision),
             }
+
+
+def _profiles_of(slide: SlideResult) -> Iterator[dict[str, Cell]]:
+    for section in slide.sections:
+        for result in section.compartments:
+            pairs = zip(result.hyaline_profile_um, result.calcified_profile_um, strict=True)
+            for place, (hyaline, calcified) in enumerate(pairs):
+                yield {
+                    "slide": slide.slide,
+                    "animal": slide.animal,
+                    "section": section.section,
+                    "compartment": result.compartment.value,
+                    "position_um": (place + 0.5) * PROFILE_STEP_UM,
+                    "hyaline_thickness_um": hyaline,
+                    "calcified_thickness_um": calcified,
+                }
 
 
 def _section_status(slide: SlideResult, section: SectionResult) -> dict[str, Cell]:

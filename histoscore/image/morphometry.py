@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 
 from histoscore.geometry import Placement, Points, polyline_length, resampled
 from histoscore.image.lines import gone_on, normals_facing, smoothed
-from histoscore.records import LabelMap, Mask, Morphometry, Surface
+from histoscore.records import PROFILE_STEP_UM, LabelMap, Mask, Morphometry, Profile, Surface
 from histoscore.vocabulary import Compartment, Tissue
 
 STEP_UM = 1.0
@@ -86,7 +86,6 @@ def measure(
         surface_length_um=length,
         mean_thickness_um=area / length,
         lesion_extent=float(eroded.mean()),
-        safranin_fraction=None,
         surface=Surface(
             compartment,
             outer=place.to_slide(outer / place.mpp),
@@ -94,15 +93,17 @@ def measure(
             bone=place.to_slide(bone / place.mpp),
             eroded=eroded,
         ),
+        profile=_profile(layers, _begins_inside(curve.points, labels, compartment)),
         tidemark_length_um=_smooth_length(curve.points),
         osteochondral_length_um=_smooth_length(bone),
         median_thickness_um=float(np.median(layers.hyaline)),
-        least_thickness_um=_least_thickness(layers.hyaline[inner]),
+        min_thickness_um=_min_thickness(layers.hyaline[inner]),
         total_thickness_um=float((layers.hyaline + layers.calcified).mean()),
         lesion_count=len(bare),
         widest_lesion_um=max(bare, default=0) * STEP_UM,
         deepest_lesion=1.0 if bare else _deepest(layers.hyaline, inner),
         roughness_um=_roughness(layers.crest[inner], eroded[inner]),
+        absent_fraction=float((layers.hyaline + layers.calcified == 0).mean()),
     )
 
 
@@ -288,6 +289,34 @@ def _eroded(layers: _Layers) -> Mask:
     return np.asarray(opened[0] > 0)
 
 
+def _begins_inside(line: Points, labels: LabelMap, compartment: Compartment) -> bool:
+    """Whether a tidemark begins at the middle of the joint: nearer than its end to the cartilage
+    of the same bone on the other side, or where there is none, to that of all the others."""
+    same = labels.compartments == compartment.mirrored.code
+    others = (
+        same
+        if same.any()
+        else (labels.compartments > 0) & (labels.compartments != compartment.code)
+    )
+    if not others.any():
+        return False
+    moments = cv2.moments(others.astype(np.uint8), binaryImage=True)
+    middle = np.array([moments["m10"], moments["m01"]]) / moments["m00"] * labels.placement.mpp
+    first, last = np.linalg.norm(line[[0, -1]] - middle, axis=1)
+    return bool(first < last)
+
+
+def _profile(layers: _Layers, is_backward: bool) -> Profile:
+    """Means over stretches of the tidemark, the last one as long as there is tidemark left."""
+    way = slice(None, None, -1) if is_backward else slice(None)
+    starts = np.arange(0, len(layers.hyaline), int(PROFILE_STEP_UM / STEP_UM))
+    counts = np.diff(np.append(starts, len(layers.hyaline)))
+    hyaline, calcified = (
+        np.add.reduceat(layer[way], starts) / counts for layer in (layers.hyaline, layers.calcified)
+    )
+    return Profile(hyaline, calcified)
+
+
 def _inner(count: int) -> slice:
     """The part of a curve away from its tapering ends: at most a quarter is left out at each."""
     margin = min(int(END_UM / STEP_UM), count // 4)
@@ -300,7 +329,7 @@ def _runs(mask: Mask) -> NDArray[np.intp]:
     return np.column_stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)])
 
 
-def _least_thickness(hyaline: _Floats) -> float:
+def _min_thickness(hyaline: _Floats) -> float:
     means = uniform_filter1d(hyaline, int(10 / STEP_UM), mode="nearest")
     return max(0.0, float(means.min()))  # sums of a moving window are not exact
 

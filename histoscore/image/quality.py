@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from histoscore.image.glass import clear_glass
 from histoscore.image.stain import PAPER_WHITE, Rgb, optical_density
 from histoscore.records import Mask, RgbImage
 
@@ -44,6 +45,28 @@ def focus(grey: Grey, mask: Mask | None = None) -> float:
     return float(np.std(high)) / below if below > 0 else 0.0
 
 
+def light_spread(rgb: RgbImage) -> float:
+    """How much darker than the brightest glass of an overview its darkest glass is (0–1): light
+    that falls off over the slide. 0 where there is too little glass to tell."""
+    light = 10 ** clear_glass(rgb).mean(axis=2, dtype=np.float64)
+    return float(1 - light.min() / light.max())
+
+
+def cartilage_readouts(
+    rgb: RgbImage, cartilage: Mask, white: Rgb = PAPER_WHITE
+) -> tuple[float, float] | None:
+    """Sharpness of a compartment's cartilage and the share of it that is nearly black (folds, ink,
+    dirt); None where the mask is empty.
+
+    Args:
+        rgb: (rows, columns, 3). cartilage: True on cartilage, same rows and columns.
+    """
+    if not cartilage.any():
+        return None
+    density = optical_density(rgb[cartilage], white).mean(axis=1)
+    return focus(grey_of(rgb), cartilage), float((density >= DARK).mean())
+
+
 def section_readouts(
     rgb: RgbImage, mask: Mask, mpp: float, white: Rgb = PAPER_WHITE
 ) -> dict[str, float]:
@@ -54,9 +77,9 @@ def section_readouts(
         mask: True on tissue, same rows and columns.
 
     Returns:
-        `focus` and `focus_mpp` (the scale it was taken at), `mean_density`, and the shares of
-        tissue pixels that are cut off at white (`saturated_share`) and nearly black
-        (`dark_share`).
+        `focus` and `focus_mpp` (the scale it was taken at), `mean_density`, the shares of tissue
+        pixels that are cut off at white (`saturated_share`) and nearly black (`dark_share`), and
+        how uneven the light is (`light_spread`).
     """
     tissue = rgb[mask]
     if not len(tissue):
@@ -68,4 +91,5 @@ def section_readouts(
         "mean_density": float(density.mean()),
         "saturated_share": float((tissue >= SATURATED).all(axis=1).mean()),
         "dark_share": float((density >= DARK).mean()),
+        "light_spread": light_spread(rgb),
     }

@@ -32,6 +32,15 @@ _WHITE_FLOOR = 160.0
 
 
 @dataclass(frozen=True, slots=True)
+class Safranin:
+    """Of some pixels: the share that is positive, and the mean amount (optical density along the
+    dye's vector). Raw: neither is comparable between slides that were stained apart."""
+
+    fraction: float
+    density: float
+
+
+@dataclass(frozen=True, slots=True)
 class DyeVectors:
     """Optical densities in R, G, B of one unit of each dye, of any length."""
 
@@ -96,13 +105,21 @@ def unmix(rgb: RgbImage, vectors: DyeVectors = REALISTIC, white: Rgb = PAPER_WHI
     return np.maximum(amounts, 0)
 
 
-def safranin_positive(
-    rgb: RgbImage, white: Rgb = PAPER_WHITE, vectors: DyeVectors = REALISTIC
-) -> Mask:
-    """Pixels with at least `SAFRANIN_MIN` of Safranin O, and more of it than of Fast Green."""
-    amounts = unmix(rgb, vectors, white)
+def is_safranin(amounts: Densities) -> Mask:
+    """Where `unmix` found at least `SAFRANIN_MIN` of Safranin O, and more of it than of Fast
+    Green."""
     positive: Mask = (amounts[..., 0] >= SAFRANIN_MIN) & (amounts[..., 0] > amounts[..., 1])
     return positive
+
+
+def safranin_of(
+    rgb: RgbImage, white: Rgb = PAPER_WHITE, vectors: DyeVectors = REALISTIC
+) -> Safranin | None:
+    """Safranin O in some pixels (n, 3), or in a picture; None for no pixels."""
+    if not rgb.size:
+        return None
+    amounts = unmix(rgb, vectors, white)
+    return Safranin(float(is_safranin(amounts).mean()), float(amounts[..., 0].mean()))
 
 
 def stain_readouts(rgb_tissue_pixels: RgbImage, white: Rgb = PAPER_WHITE) -> dict[str, float]:

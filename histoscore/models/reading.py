@@ -28,12 +28,14 @@ class SectionReading:
 
     Attributes:
         labels: tissue of every pixel that was looked at; compartments where there is a joint.
+        coarse: tissue of the whole section, as the coarse network saw it.
         joint: how it lies; None where femoral and tibial cartilage do not face each other.
         measures, strips: one for each compartment with cartilage, in the same order; none
             without a joint.
     """
 
     labels: LabelMap
+    coarse: TissueMap
     joint: Joint | None = None
     measures: tuple[Morphometry, ...] = ()
     strips: tuple[Strip, ...] = ()
@@ -66,12 +68,13 @@ def read_section(
     if not wanted.any():
         return None
     fine = predictor.fine(slide, coarse, wanted, tick)
-    found = _measured(predictor, slide, joint, fine) if joint else None
-    return found or SectionReading(tissue_only(fine))
+    seen = TissueMap(coarse.tissue.argmax(0).astype(np.uint8), coarse.placement)
+    found = _measured(predictor, slide, joint, fine, seen) if joint else None
+    return found or SectionReading(tissue_only(fine), seen)
 
 
 def _measured(
-    predictor: Predictor, slide: Slide, joint: Joint, fine: TissueMap
+    predictor: Predictor, slide: Slide, joint: Joint, fine: TissueMap, coarse: TissueMap
 ) -> SectionReading | None:
     """The joint's cartilage; None where only one of the two bones has any."""
     labels = label_map(joint, fine)
@@ -81,7 +84,7 @@ def _measured(
         return None
     mpp = predictor.mpp_of("grader")
     strips = tuple(read_strip(slide, labels, m, mpp) for m in measures)
-    return SectionReading(labels, joint, measures, strips)
+    return SectionReading(labels, coarse, joint, measures, strips)
 
 
 def read_strip(slide: Slide, labels: LabelMap, measures: Morphometry, mpp: Mpp) -> Strip:

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from histoscore.config import ScoreConfig
 from histoscore.export.features import to_features, write_features
@@ -23,12 +21,13 @@ from histoscore.geojson import Feature
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.quality import section_readouts
 from histoscore.image.sections import chosen_sections, find_sections
-from histoscore.image.stain import Rgb, safranin_positive, stain_readouts, white_point
+from histoscore.image.stain import Rgb, stain_readouts, white_point
 from histoscore.image.tissue import tissue_mask
 from histoscore.models.bundle import find_bundle
 from histoscore.models.predict import Predictor
 from histoscore.models.reading import SectionReading, read_section
 from histoscore.pipeline.messages import ReportTiles
+from histoscore.pipeline.strip_readouts import growth_plate_density, with_readouts
 from histoscore.records import (
     CompartmentResult,
     GradePrediction,
@@ -39,10 +38,9 @@ from histoscore.records import (
     SectionResult,
     SlideJob,
     SlideResult,
-    Strip,
 )
 from histoscore.runs.folder import RunFolder
-from histoscore.scoring.grades import compartment_result
+from histoscore.scoring.grades import compartment_result, excluded_by
 from histoscore.slides.base import Slide
 from histoscore.slides.open import open_slide
 from histoscore.vocabulary import Compartment, Status
@@ -78,7 +76,7 @@ class _Opened:
 
 @dataclass(frozen=True, slots=True)
 class _Graded:
-    """A section as read by the networks, with safranin measured, and its grades; without a joint
+    """A section as read by the networks and its picture, and its grades; without a joint
     there are neither."""
 
     reading: SectionReading
@@ -178,12 +176,11 @@ class SlideScorer:
         readouts = _readouts(subject.overview, section)
         reason = self._foreign_stain(readouts)
         graded = None if reason else self._graded(subject, section)
+        flags = self._flags(section, readouts, graded)
+        reason = reason or excluded_by(flags, self.config.quality)
         if graded is None or graded.reading.joint is None:
             reason = reason or NO_JOINT
-            compartments = _withheld(reason)
-        else:
-            compartments = self._compartments(graded)
-        flags = self._flags(section, readouts, graded)
+        compartments = _withheld(reason) if reason or not graded else self._compartments(graded)
         status, reason = _section_status(compartments, flags, reason)
         box = section.box
         result = SectionResult(
@@ -224,10 +221,8 @@ class SlideScorer:
         if reading is None:
             return None
         white = subject.overview.white
-        measures = tuple(
-            replace(m, safranin_fraction=_safranin_fraction(strip, white))
-            for m, strip in zip(reading.measures, reading.strips, strict=True)
-        )
+        reference = growth_plate_density(subject.slide, reading.coarse, white)
+        measures = with_readouts(reading.measures, reading.strips, white, reference)
         return _Graded(reading, measures, self.predictor.grade(reading.strips))
 
     def _compartments(self, graded: _Graded) -> tuple[CompartmentResult, ...]:
@@ -249,10 +244,14 @@ class SlideScorer:
         self, section: Section, readouts: Mapping[str, float], graded: _Graded | None
     ) -> tuple[str, ...]:
         """What a person should look at in this section."""
-        blurred = readouts.get("focus", 1.0) < self.config.quality.min_focus
+        quality = self.config.quality
         joint = graded.reading.joint if graded else None
-        joint_flags = joint.flags if joint else ()
-        return section.flags + joint_flags + (("out_of_focus",) if blurred else ())
+        found = {
+            "out_of_focus": readouts.get("focus", 1.0) < quality.min_focus,
+            "uneven_light": readouts.get("light_spread", 0.0) > quality.max_light_spread,
+        }
+        seen = tuple(name for name, is_so in found.items() if is_so)
+        return section.flags + (joint.flags if joint else ()) + seen
 
     def _illustrated(
         self, subject: _Subject, result: SectionResult, graded: _Graded
@@ -306,15 +305,6 @@ def _readouts(overview: _Overview, section: Section) -> dict[str, float]:
     picture, tissue = overview.of(section.box)
     stain = stain_readouts(picture[tissue], overview.white)
     return stain | section_readouts(picture, tissue, overview.placement.mpp, overview.white)
-
-
-def _safranin_fraction(strip: Strip, white: Rgb) -> float | None:
-    """Share of the hyaline layer that holds Safranin; None where there is no layer."""
-    hyaline = strip.pixels[..., 3] > 127
-    if not hyaline.any():
-        return None
-    positive = safranin_positive(np.ascontiguousarray(strip.pixels[..., :3]), white)
-    return float(positive[hyaline].mean())
 
 
 def _withheld(reason: str) -> tuple[CompartmentResult, ...]:

@@ -17,14 +17,23 @@ from histoscore.vocabulary import Compartment, Ladder, Status
 _SUM_TOLERANCE = 1e-3
 _LEAST = 1e-12
 """Of a probability, before its logarithm is taken."""
-_MEASURES = (
-    "hyaline_area_um2",
-    "calcified_area_um2",
-    "surface_length_um",
-    "mean_thickness_um",
-    "safranin_fraction",
-    "lesion_extent",
+_MEASURES = tuple(
+    name
+    for name in CompartmentResult.model_fields
+    if name != "compartment" and hasattr(Morphometry, name)
 )
+"""Columns that a compartment's morphometry fills."""
+_MAY_MISS = frozenset(
+    (
+        "safranin_fraction",
+        "safranin_density",
+        "growth_plate_safranin_density",
+        "hc_cc_ratio",
+        "focus",
+        "obscured_fraction",
+    )
+)
+"""Those that a good section may lack."""
 
 
 def checked_probabilities(probabilities: Sequence[float], ladder: Ladder) -> NDArray[np.float64]:
@@ -71,7 +80,7 @@ def compartment_result(
     With a calibration, probabilities are tempered and the set of rungs that holds a scorer's grade
     as often as was promised is given; without, its bounds stay empty. Without cartilage that was
     found and measured, or without probabilities, the grade is withheld (`needs_review`, with the
-    reason); what was measured stays.
+    reason); what was measured stays. What the configuration excludes has no numbers at all.
 
     Raises:
         PredictionError: there are probabilities, but not such as can be trusted.
@@ -80,7 +89,11 @@ def compartment_result(
     reason = _why_withheld(probabilities, morphometry)
     if reason or probabilities is None:
         return CompartmentResult(
-            compartment=compartment, status=Status.REVIEW, reason=reason, **measures
+            compartment=compartment,
+            status=Status.REVIEW,
+            reason=reason,
+            **measures,
+            **_profiles(morphometry),
         )
     checked = checked_probabilities(probabilities, ladder)
     if calibration is not None:
@@ -91,6 +104,11 @@ def compartment_result(
     flags = _flags(grade, implied, measures, ladder, quality)
     if low is not None and high is not None and high - low + 1 > quality.max_set_rungs:
         flags += ("wide_set",)
+    excluded = excluded_by(flags, quality)
+    if excluded:
+        return CompartmentResult(
+            compartment=compartment, status=Status.REVIEW, reason=excluded, flags=flags
+        )
     return CompartmentResult(
         compartment=compartment,
         status=Status.WARNED if flags else Status.SCORED,
@@ -102,7 +120,14 @@ def compartment_result(
         grade_high=None if high is None else ladder.rungs[high],
         implied_grade=implied,
         **measures,
+        **_profiles(morphometry),
     )
+
+
+def excluded_by(flags: Sequence[str], quality: QualitySettings) -> str:
+    """Why something with these flags is left out of the study; empty where it is not."""
+    found = [flag.replace("_", " ") for flag in flags if flag in quality.exclude]
+    return f"excluded: {', '.join(found)} (quality.exclude)" if found else ""
 
 
 def _why_withheld(probabilities: Sequence[float] | None, morphometry: Morphometry | None) -> str:
@@ -114,6 +139,16 @@ def _why_withheld(probabilities: Sequence[float] | None, morphometry: Morphometr
 def _measures(morphometry: Morphometry | None) -> dict[str, float | None]:
     """The measured numbers by column; one that is not finite is missing."""
     return {name: _finite(getattr(morphometry, name, None)) for name in _MEASURES}
+
+
+def _profiles(morphometry: Morphometry | None) -> dict[str, tuple[float, ...]]:
+    if morphometry is None:
+        return {}
+    profile = morphometry.profile
+    return {
+        "hyaline_profile_um": tuple(map(float, profile.hyaline_um.round(2))),
+        "calcified_profile_um": tuple(map(float, profile.calcified_um.round(2))),
+    }
 
 
 def _finite(value: float | None) -> float | None:
@@ -135,8 +170,12 @@ def _flags(
         "extent_disagrees": measures["lesion_extent"] is not None
         and _rungs_apart(grade, implied, ladder) > quality.extent_disagreement_rungs,
         "area_unusual": _is_unusual(measures["hyaline_area_um2"], quality),
+        "thickness_unusual": _exceeds(measures["mean_thickness_um"], quality.max_thickness_um),
+        "interrupted": _exceeds(measures["absent_fraction"], quality.max_absent_fraction),
+        "obscured": _exceeds(measures["obscured_fraction"], quality.max_obscured_fraction),
+        "blurred": _exceeds(quality.min_compartment_focus, measures["focus"]),
         "measure_missing": any(
-            measures[name] is None for name in _MEASURES if name != "safranin_fraction"
+            value is None for name, value in measures.items() if name not in _MAY_MISS
         ),
     }
     return tuple(name for name, is_so in found.items() if is_so)
@@ -158,3 +197,7 @@ def _rungs_apart(grade: float, implied: float | None, ladder: Ladder) -> int:
 def _is_unusual(area: float | None, quality: QualitySettings) -> bool:
     low, high = quality.min_compartment_area_um2, quality.max_compartment_area_um2
     return area is not None and not low <= area <= high
+
+
+def _exceeds(value: float | None, limit: float | None) -> bool:
+    return value is not None and limit is not None and value > limit

@@ -129,6 +129,23 @@ def _compartment(compartment: Compartment, grade: float) -> CompartmentResult:
         safranin_fraction=0.75,
         lesion_extent=0.3 if grade == 4 else 0.0,
         implied_grade=4 if grade == 4 else None,
+        hc_cc_ratio=2.0,
+        tidemark_length_um=805.25,
+        osteochondral_length_um=811.5,
+        median_thickness_um=21.4,
+        min_thickness_um=0.0 if grade == 4 else 12.5,
+        total_thickness_um=33.333,
+        lesion_count=1 if grade == 4 else 0,
+        widest_lesion_um=243.0 if grade == 4 else 0.0,
+        deepest_lesion=1.0 if grade == 4 else 0.125,
+        roughness_um=0.85,
+        safranin_density=0.4321,
+        growth_plate_safranin_density=0.61,
+        absent_fraction=0.0,
+        obscured_fraction=0.0123,
+        focus=0.74,
+        hyaline_profile_um=(10.04, 22.5, 21.0),
+        calcified_profile_um=(8.0, 12.25, 11.0),
     )
 
 

@@ -17,7 +17,8 @@ def test_the_files_of_the_contract_are_written(tmp_path: Path) -> None:
     paths = write_study_exports(example_study(), tmp_path / "run")
     names = {p.relative_to(tmp_path / "run").as_posix() for p in paths}
     tables = {"slides.csv", "sections.csv", "compartments.csv", "animals.csv", "groups.csv"}
-    assert tables | {"results.xlsx", "report.html", "analysis.R"} <= names
+    pages = {"results.xlsx", "report.html", "contact_sheet.pdf"}
+    assert tables | pages | {"profiles.csv", "analysis.R"} <= names
     assert "prism/grade_max.pzfx" in names
     on_disk = {p for p in (tmp_path / "run").rglob("*") if p.is_file()}
     assert on_disk == set(paths)

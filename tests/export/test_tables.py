@@ -30,7 +30,11 @@ CONTRACT = {
     "compartments": "slide, animal, side, section, compartment, grade, expected_grade, p_0, p_0.5, "
     "p_1, p_2, p_3, p_4, p_5, p_6, grade_low, grade_high, final_grade, final_source, "
     "hyaline_area_um2, calcified_area_um2, surface_length_um, mean_thickness_um, "
-    "safranin_fraction, lesion_extent, implied_grade, status, reason, flags",
+    "safranin_fraction, lesion_extent, implied_grade, status, reason, flags, "
+    "hc_cc_ratio, tidemark_length_um, osteochondral_length_um, median_thickness_um, "
+    "min_thickness_um, total_thickness_um, lesion_count, widest_lesion_um, deepest_lesion, "
+    "roughness_um, safranin_density, growth_plate_safranin_density, absent_fraction, "
+    "obscured_fraction, focus",
     "animals": "animal, group, side, knee, region, n_sections, n_missing, grade_max, grade_mean, "
     "grade_sum, hyaline_area_um2, calcified_area_um2, mean_thickness_um, lesion_extent, flags",
     "groups": "outcome, region, timepoint, primary, reference, group, n_reference, n_group, "
@@ -178,3 +182,21 @@ def test_fixed_decimals_are_near_the_number_and_never_minus_zero(value: float, d
     assert abs(float(text) - value) <= 0.5 * 10**-digits + 4e-16 * abs(value)
     assert not (text.startswith("-") and float(text) == 0)
     assert len(text.partition(".")[2]) == digits
+
+
+def test_a_profile_has_a_row_for_every_stretch_of_every_compartment(tmp_path: Path) -> None:
+    tables = example_study()
+    assert tmp_path / "profiles.csv" in write_tables(tables, tmp_path)
+    text = (tmp_path / "profiles.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    measured = [
+        result
+        for slide in tables.slides
+        for section in slide.sections
+        for result in section.compartments
+        if result.hyaline_profile_um
+    ]
+    assert len(rows) == 3 * len(measured) > 0
+    assert [row["position_um"] for row in rows[:3]] == ["5.00", "15.00", "25.00"]
+    assert [row["hyaline_thickness_um"] for row in rows[:3]] == ["10.04", "22.50", "21.00"]
+    assert rows[0]["compartment"] == Compartment.MFC

@@ -66,7 +66,7 @@ def test_a_healthy_slab_has_its_length_its_thickness_and_no_lesion(pose: Pose) -
 def test_a_healthy_slab_is_as_thick_everywhere_as_it_was_drawn(pose: Pose) -> None:
     result = measured(pose)
     assert result.median_thickness_um == pytest.approx(HYALINE_UM, abs=1)
-    assert result.least_thickness_um == pytest.approx(HYALINE_UM, abs=1.5)
+    assert result.min_thickness_um == pytest.approx(HYALINE_UM, abs=1.5)
     assert result.total_thickness_um == pytest.approx(HYALINE_UM + CALCIFIED_UM, rel=0.02)
     assert result.tidemark_length_um == pytest.approx(LENGTH, rel=0.01)
     assert result.osteochondral_length_um == pytest.approx(LENGTH, rel=0.015)
@@ -119,7 +119,7 @@ def test_two_lesions_add_up() -> None:
     assert result.lesion_count == 2
     assert result.widest_lesion_um == pytest.approx(130, abs=3)
     assert result.deepest_lesion == 1
-    assert result.least_thickness_um == 0
+    assert result.min_thickness_um == 0
 
 
 @oblique
@@ -235,3 +235,30 @@ def _drawn_arc(radius: float) -> tuple[float, float]:
     outer = radius + HYALINE_UM * taper
     length = np.hypot(*np.diff([outer * np.sin(angle), outer * np.cos(angle)])).sum()
     return float(np.trapezoid((outer**2 - radius**2) / 2, angle)), float(length)
+
+
+@oblique
+def test_a_profile_has_the_thickness_of_every_ten_micrometres(pose: Pose) -> None:
+    profile = measured(pose, gaps=((-100, 60),)).profile
+    assert len(profile.hyaline_um) == len(profile.calcified_um)
+    assert 10 * len(profile.hyaline_um) == pytest.approx(LENGTH, abs=15)
+    bare = np.flatnonzero(profile.hyaline_um < 1)
+    assert 10 * len(bare) == pytest.approx(160, abs=20)
+    assert (np.diff(bare) == 1).all()
+    whole = profile.hyaline_um[profile.hyaline_um > HYALINE_UM / 2]
+    assert np.median(whole) == pytest.approx(HYALINE_UM, abs=1)
+    assert np.median(profile.calcified_um) == pytest.approx(CALCIFIED_UM, abs=1.3)
+
+
+@pytest.mark.parametrize("other", [Compartment.LTP, Compartment.LFC], ids=str)
+@pytest.mark.parametrize("right", [True, False])
+def test_a_profile_runs_from_the_margin_inward(other: Compartment, right: bool) -> None:
+    """Inward is where the same bone's other half lies, or where the other bone does."""
+    labels, up = slab(Pose(mpp=1.3), Compartment.MTP, LENGTH, gaps=((-280, -150),))
+    compartments = labels.compartments.copy()
+    beside = np.s_[-20:, -20:] if right else np.s_[:20, :20]
+    compartments[beside] = other.code
+    result = measure(replace(labels, compartments=compartments), Compartment.MTP, up)
+    assert result is not None
+    bare = np.flatnonzero(result.profile.hyaline_um < 1).mean() * 10
+    assert (bare < LENGTH / 2) == right

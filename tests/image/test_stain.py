@@ -16,8 +16,9 @@ from histoscore.image.stain import (
     PUBLISHED,
     REALISTIC,
     DyeVectors,
+    is_safranin,
     optical_density,
-    safranin_positive,
+    safranin_of,
     stain_readouts,
     unmix,
     white_point,
@@ -65,8 +66,17 @@ def test_amounts_are_never_negative() -> None:
 
 def test_safranin_is_positive_where_it_prevails() -> None:
     amounts = np.array([[[0.4, 0.05, 0], [0.05, 0.4, 0], [0, 0, 0.4], [0.08, 0, 0], [0, 0, 0]]])
-    positive = safranin_positive(stained(amounts), WHITE)
+    positive = is_safranin(unmix(stained(amounts), REALISTIC, WHITE))
     assert positive.tolist() == [[True, False, False, False, False]]
+
+
+def test_of_some_pixels_share_and_mean_amount_of_safranin_are_told() -> None:
+    amounts = np.array([[0.4, 0.05, 0], [0.5, 0.1, 0], [0.05, 0.4, 0]])
+    found = safranin_of(stained(amounts[None])[0], WHITE)
+    assert found is not None
+    assert found.fraction == pytest.approx(2 / 3)
+    assert found.density == pytest.approx(0.95 / 3, abs=0.02)
+    assert safranin_of(np.zeros((0, 3), np.uint8), WHITE) is None
 
 
 def test_the_white_point_is_that_of_the_glass() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from histoscore.config import QualitySettings
 from histoscore.errors import PredictionError
-from histoscore.records import CompartmentResult, Morphometry, Surface
+from histoscore.records import CompartmentResult, Morphometry, Profile, Surface
 from histoscore.scoring.calibration import Calibration
 from histoscore.scoring.grades import compartment_result, expected_grade, most_probable
 from histoscore.vocabulary import OARSI_MOUSE, Compartment, Ladder, Status
@@ -27,15 +27,19 @@ HEALTHY = Morphometry(
     lesion_extent=0.0,
     safranin_fraction=0.7,
     surface=Surface(Compartment.MTP, LINE, LINE + 3, LINE + 9, np.zeros(2, dtype=bool)),
+    profile=Profile(np.array([11.004, 36.0]), np.array([9.0, 12.0])),
     tidemark_length_um=630.0,
     osteochondral_length_um=655.0,
     median_thickness_um=36.1,
-    least_thickness_um=22.0,
+    min_thickness_um=22.0,
     total_thickness_um=48.9,
     lesion_count=0,
     widest_lesion_um=0.0,
     deepest_lesion=0.1,
     roughness_um=0.6,
+    absent_fraction=0.0,
+    focus=0.7,
+    obscured_fraction=0.01,
 )
 
 

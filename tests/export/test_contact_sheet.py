@@ -1,0 +1,102 @@
+"""contact_sheet.pdf: every section has its place, groups only where they are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from example_study import example_study
+from PIL import Image
+
+from histoscore.export import contact_sheet
+from histoscore.export.contact_sheet import COLUMNS, PAGE_PX, ROWS, write_contact_sheet
+from histoscore.records import StudyTables
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], list[str]]]:
+    """Title, captions and lines below them of every page that is drawn."""
+    drawn: list[tuple[str, list[str], list[str]]] = []
+    page = contact_sheet._page
+
+    def watched(title: str, cells: list) -> Image.Image:
+        drawn.append((title, [c.title for c in cells], [c.below for c in cells]))
+        return page(title, cells)
+
+    monkeypatch.setattr(contact_sheet, "_page", watched)
+    return drawn
+
+
+def blinded(tables: StudyTables) -> StudyTables:
+    animals = tuple(replace(score, group=None) for score in tables.animals)
+    return replace(tables, animals=animals, group_order=())
+
+
+def test_every_section_has_a_place_and_every_slide_without_one(
+    tmp_path: Path, pages: list[tuple[str, list[str], list[str]]]
+) -> None:
+    tables = example_study()
+    write_contact_sheet(tables, tmp_path / "a.pdf", {})
+    titles = [title for _, cells, _ in pages for title in cells]
+    places = sum(max(1, len(slide.sections)) for slide in tables.slides)
+    assert len(titles) == len(set(titles)) == places
+    below = [text for _, _, lines in pages for text in lines]
+    assert "empty file" in below
+    assert "no joint found" in below
+    assert any(text.startswith("MFC 0 · MTP ") for text in below)
+
+
+def test_groups_have_pages_of_their_own_in_their_order(
+    tmp_path: Path, pages: list[tuple[str, list[str], list[str]]]
+) -> None:
+    tables = example_study()
+    write_contact_sheet(tables, tmp_path / "a.pdf", {})
+    named = [title.partition(" (")[0] for title, _, _ in pages]
+    known = [name for name in dict.fromkeys(named) if name != contact_sheet._UNKNOWN]
+    assert known == list(tables.group_order)
+
+
+def test_a_blinded_study_shows_no_group(
+    tmp_path: Path, pages: list[tuple[str, list[str], list[str]]]
+) -> None:
+    tables = example_study()
+    write_contact_sheet(blinded(tables), tmp_path / "a.pdf", {})
+    assert {title.partition(" (")[0] for title, _, _ in pages} == {"all sections, blinded"}
+    data = (tmp_path / "a.pdf").read_bytes()
+    assert not any(group.encode() in data for group in tables.group_order)
+
+
+def test_a_picture_stands_in_its_place_whole(tmp_path: Path) -> None:
+    """A tall red picture: all of it is shown, in its proportions."""
+    Image.fromarray(np.full((900, 300, 3), (220, 0, 0), np.uint8)).save(tmp_path / "one.png")
+    cell = contact_sheet._Cell("sham", "M1", "MFC 0", tmp_path / "one.png")
+    page = np.asarray(contact_sheet._page("sham", [cell]))
+    assert page.shape == (PAGE_PX[1], PAGE_PX[0], 3)
+    rows, columns = np.nonzero((page[..., 0] > 180) & (page[..., 1] < 40))
+    assert np.ptp(rows) / np.ptp(columns) == pytest.approx(3, rel=0.03)
+    assert np.ptp(rows) > 250
+
+
+def test_a_missing_picture_leaves_a_grey_place(tmp_path: Path) -> None:
+    cell = contact_sheet._Cell("", "M1", "no joint found", tmp_path / "gone.png")
+    page = np.asarray(contact_sheet._page("x", [cell]))
+    assert (page == contact_sheet._GREY).all(axis=2).sum() > 100_000
+
+
+def test_a_group_of_more_than_a_page_goes_on_on_the_next(
+    pages: list[tuple[str, list[str], list[str]]], tmp_path: Path
+) -> None:
+    tables = example_study()
+    graded = next(slide for slide in tables.slides if slide.sections)
+    many = tuple(graded.model_copy(update={"slide": f"{n}.svs"}) for n in range(COLUMNS * ROWS + 1))
+    write_contact_sheet(replace(tables, slides=many), tmp_path / "a.pdf", {})
+    assert [title.rpartition(" (")[2] for title, _, _ in pages] == ["1 of 2)", "2 of 2)"]
+    assert len(pages[1][1]) == len(graded.sections)
+
+
+def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a.pdf", "b.pdf"):
+        write_contact_sheet(example_study(), tmp_path / name, {})
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
