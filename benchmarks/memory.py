@@ -2,9 +2,9 @@
 
     python -m benchmarks.memory --out bench/memory
 
-Draws slides of one section and of four (four times as large), and one whose only section is four
-times as large; scores each with `histoscore score` in a process of its own, joint first and whole
-sections; prints the peak of resident memory of the largest of its processes.
+Draws slides of one section and of four (four times as large), and one whose only section has four
+times as many pixels; scores each with `histoscore score` in a process of its own, joint first and
+whole sections; prints the peak of resident memory of the largest of its processes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from histoscore.phantom.study import write_phantom_study
 from histoscore.slides.open import open_slide
 
 SEED = 8_601
+LARGE = ("width_um=6000", "height_um=6000", "upside_down=0")
 SIZED = {
-    "one section of 6 × 6 mm": ("width_um=6000", "height_um=6000", "sections=[1,1]"),
-    "four such sections": ("width_um=6000", "height_um=6000", "sections=[4,4]"),
-    "one section of 12 × 12 mm": ("width_um=12000", "height_um=12000", "sections=[1,1]"),
+    "one section of 6 × 6 mm, 0.5 µm/px": ("sections=[1,1]", "mpp=0.5"),
+    "four such sections": ("sections=[4,4]", "mpp=0.5"),
+    "one such section, 0.25 µm/px": ("sections=[1,1]", "mpp=0.25"),
 }
 MODES = {"joint first": "false", "full section": "true"}
 
@@ -60,8 +61,7 @@ def main() -> None:
     for number, (name, size) in enumerate(SIZED.items()):
         study = arguments.out / f"study-{number}"
         if not (study / "truth.csv").exists():
-            settings = (*size, "mpp=0.5", "upside_down=0")
-            write_phantom_study(study, 1, SEED, overrides=settings)
+            write_phantom_study(study, 1, SEED, overrides=(*LARGE, *size))
         with open_slide(next((study / "slides").iterdir())) as slide:
             pixels = f"{slide.info.width} × {slide.info.height}"
         run = arguments.out / "run"

@@ -39,12 +39,10 @@ class Classifier(ModelABC):
         return image / 127.5 - 1
 
     @staticmethod
-    def infer_batch(
-        model: torch.nn.Module, batch_data: torch.Tensor, *, device: str
-    ) -> dict[str, np.ndarray]:
+    def infer_batch(model: torch.nn.Module, batch_data: torch.Tensor, *, device: str) -> np.ndarray:
         images = batch_data.to(device).float().permute(0, 3, 1, 2)
         with torch.inference_mode():
-            return {"probabilities": model(images.contiguous()).cpu().numpy()}
+            return model(images.contiguous()).cpu().numpy()
 
 
 def main() -> None:

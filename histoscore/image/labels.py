@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
-from histoscore.image.placed import grown, mask_through, nearest_through
+from histoscore.geometry import Placement
+from histoscore.image.placed import box_around, grown, mask_through, nearest_through
 from histoscore.records import Joint, LabelArray, LabelMap, Mask, SegmentationMap, TissueMap
 from histoscore.vocabulary import Tissue
 
@@ -44,15 +48,43 @@ def label_map(joint: Joint, fine: TissueMap) -> LabelMap:
     Cartilage that the coarse pass did not take for articular (a growth plate that the fine pass
     mistook, say) keeps its tissue label and belongs to no compartment.
     """
-    tissue = fine.tissue
     near = grown(joint.articular, REACH_UM / joint.placement.mpp)
-    near = mask_through(near, joint.placement, fine.placement, tissue.shape)
-    hyaline, calcified = ((tissue == t) & near for t in (Tissue.HYALINE, Tissue.CALCIFIED))
+    compartments = np.zeros_like(fine.tissue)
+    here = _window(near, joint.placement, fine)
+    compartments[here] = _compartments(joint, near, _cut(fine, here))
+    compartments.setflags(write=False)
+    return LabelMap(fine.tissue, compartments, fine.placement)
+
+
+def _compartments(joint: Joint, near: Mask, fine: TissueMap) -> LabelArray:
+    tissue = fine.tissue
+    close = mask_through(near, joint.placement, fine.placement, tissue.shape)
+    hyaline, calcified = ((tissue == t) & close for t in (Tissue.HYALINE, Tissue.CALCIFIED))
     nearest = nearest_through(joint.compartments, joint.placement, fine.placement, tissue.shape)
     compartments = _owners(hyaline, calcified, nearest)
     compartments[_specks(compartments, fine.placement.mpp)] = 0
-    compartments.setflags(write=False)
-    return LabelMap(tissue, compartments, fine.placement)
+    return compartments
+
+
+def _window(mask: Mask, place: Placement, fine: TissueMap) -> tuple[slice, slice]:
+    """Rows and columns of the fine map that a mask at `place` reaches: counting pieces over the
+    whole map of a whole section would take a gigabyte."""
+    box = box_around(mask, place)
+    at = fine.placement
+    rows, columns = fine.tissue.shape
+    left, right = ((x - at.x) / at.downsample for x in (box.x, box.right))
+    top, bottom = ((y - at.y) / at.downsample for y in (box.y, box.bottom))
+    return (
+        slice(max(0, math.floor(top) - 1), min(rows, math.ceil(bottom) + 1)),
+        slice(max(0, math.floor(left) - 1), min(columns, math.ceil(right) + 1)),
+    )
+
+
+def _cut(fine: TissueMap, here: tuple[slice, slice]) -> TissueMap:
+    """A part of a map, lying where it lay."""
+    at = fine.placement
+    x, y = (start.start * at.downsample for start in here[::-1])
+    return TissueMap(fine.tissue[here], replace(at, x=at.x + x, y=at.y + y))
 
 
 def _owners(hyaline: Mask, calcified: Mask, nearest: LabelArray) -> LabelArray:
