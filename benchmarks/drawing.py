@@ -1,6 +1,6 @@
 """Pictures for docs/measures.md: where measures are taken, and the dyes of a real field.
 
-    python -m benchmarks.drawing --curves docs/measures-curves.png --dyes docs/measures-dyes.jpg
+    python -m benchmarks.drawing --curves docs/measures-curves.jpg --dyes docs/measures-dyes.jpg
 
 The first is a phantom knee with the curves that `measure` finds on its true labels. The second
 needs HISTOSCORE_REAL_DATA: Safranin O and Fast Green of a field of engineered cartilage, unmixed.
@@ -41,6 +41,7 @@ GRADES = {
 EVERY_UM = 40
 """Distance between the normals that are drawn; they are taken every micrometre."""
 FIELD = Path("cartilage_tiles") / "engineered_cartilage_1360x1024.tif"
+JPEG = {"quality": 80}
 ATTRIBUTION = "field: Power et al. 2021 (doi 10.1016/j.joca.2020.12.018), CC BY 4.0"
 
 
@@ -79,9 +80,7 @@ def draw_curves(path: Path) -> None:
     from matplotlib import pyplot as plt
 
     picture, found = joint()
-    figure, (whole, close) = plt.subplots(
-        2, 1, figsize=(11, 10.4), dpi=110, height_ratios=(1.25, 1)
-    )
+    figure, (whole, close) = plt.subplots(2, 1, figsize=(11, 9.6), dpi=110, height_ratios=(1.25, 1))
     for axis, width in ((whole, 1.1), (close, 2.2)):
         axis.imshow(picture)
         axis.set_axis_off()
@@ -105,7 +104,7 @@ def draw_curves(path: Path) -> None:
     whole.set_title("surface blue, tidemark dashed, lower edge green, bare stretches red", size=12)
     close.set_title(f"{plateau.compartment.value}: dots {END_UM:.0f} µm from the tips", size=12)
     figure.tight_layout()
-    figure.savefig(path)
+    figure.savefig(path, pil_kwargs=JPEG)
 
 
 def draw_dyes(path: Path, folder: Path) -> None:
@@ -117,21 +116,35 @@ def draw_dyes(path: Path, folder: Path) -> None:
     white = white_point(field, ~bright)
     amounts = unmix(field, white=white)
     figure, axes = plt.subplots(2, 2, figsize=(13, 10), dpi=80)
+    limits = [float(np.percentile(amounts[..., dye], 99.5)) for dye in (0, 1)]
     shown = (
-        ("the field", field, None),
-        ("Safranin O, optical density", amounts[..., 0], "inferno"),
-        ("Fast Green, optical density", amounts[..., 1], "viridis"),
-        (f"Safranin O ≥ {SAFRANIN_MIN:g} and more than Fast Green", is_safranin(amounts), "gray"),
+        ("the field", field, None, None),
+        (
+            f"Safranin O, optical density 0 to {limits[0]:.2f}",
+            amounts[..., 0],
+            "inferno",
+            limits[0],
+        ),
+        (
+            f"Fast Green, optical density 0 to {limits[1]:.2f}",
+            amounts[..., 1],
+            "viridis",
+            limits[1],
+        ),
+        (
+            f"Safranin O ≥ {SAFRANIN_MIN:g} and more than Fast Green",
+            is_safranin(amounts),
+            "gray",
+            1,
+        ),
     )
-    for axis, (title, picture, colours) in zip(axes.flat, shown, strict=True):
-        drawn = axis.imshow(picture, cmap=colours)
+    for axis, (title, picture, colours, most) in zip(axes.flat, shown, strict=True):
+        axis.imshow(picture, cmap=colours, vmin=0, vmax=most)
         axis.set_title(title, size=12)
         axis.set_axis_off()
-        if colours in ("inferno", "viridis"):
-            figure.colorbar(drawn, ax=axis, shrink=0.8)
     figure.text(0.01, 0.005, ATTRIBUTION, size=9)
     figure.tight_layout(rect=(0, 0.02, 1, 1))
-    figure.savefig(path, pil_kwargs={"quality": 82} if path.suffix == ".jpg" else None)
+    figure.savefig(path, pil_kwargs=JPEG)
 
 
 def main() -> None:
