@@ -14,14 +14,13 @@ import argparse
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from benchmarks.reading import grid
 from histoscore.geometry import Box, Placement
-from histoscore.models.cores import usable_cores
+from histoscore.models.cores import leave_cores_to_networks, reuse_memory, usable_cores
 from histoscore.models.passes import blend_tiles
 from histoscore.models.predict import colour_and_context
 from histoscore.slides.open import open_slide
@@ -59,7 +58,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("slide", type=Path)
     arguments = parser.parse_args()
-    cv2.setNumThreads(1)
+    leave_cores_to_networks()
+    reuse_memory()
     tiles = grid(arguments.slide)
     shape = (BATCH, tiles.side_px, tiles.side_px, CHANNELS)
     print(f"{len(tiles)} tiles, {usable_cores()} cores\n")

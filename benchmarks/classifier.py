@@ -12,12 +12,10 @@ the network for the peers (`classifier.pt`, TorchScript) into the same folder.
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import cv2
 import numpy as np
@@ -27,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.inference import large_slide
+from benchmarks.inference import large_slide, shares
 from benchmarks.reading import SIDE_PX, grid
 from histoscore.geometry import Box, Placement
 from histoscore.models.cores import (
@@ -45,7 +43,6 @@ from histoscore.slides.open import open_slide
 
 CLASSES = 5
 SHAPE = (32, SIDE_PX, SIDE_PX, 3)
-ROUNDS = 3
 CPU = torch.device("cpu")
 
 
@@ -115,15 +112,8 @@ def engines() -> Iterator[Engine]:
         yield OpenVinoEngine(Classifier(classifier()), SHAPE, precision, zones=False)
 
 
-def rate(work: Callable[[], int]) -> float:
-    """Tiles a second of a piece of work that says how many it did."""
-    start = time.perf_counter()
-    tiles = work()
-    return tiles / (time.perf_counter() - start)
-
-
 def alone(engine: Engine, tiles: int) -> int:
-    """The engine on tiles that lie in memory."""
+    """The engine on tiles that lie in memory, in whole batches; says how many those are."""
     batch = torch.from_numpy(np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8))
     batches = -(-tiles // SHAPE[0])
     for _ in range(batches):
@@ -131,11 +121,10 @@ def alone(engine: Engine, tiles: int) -> int:
     return batches * SHAPE[0]
 
 
-def whole_pass(path: Path, tiles: TileGrid, reader: str, engine: Engine) -> int:
+def whole_pass(path: Path, tiles: TileGrid, reader: str, engine: Engine) -> None:
     """Reads, feeds and classifies all tiles of a grid."""
     with READERS[reader](path, tiles) as fill:
         blend_tiles(Gathered(), engine, tiles, Placement(0, 0, 1, tiles.mpp), SHAPE, fill)
-    return len(tiles)
 
 
 def main() -> None:
@@ -150,24 +139,16 @@ def main() -> None:
     reuse_memory()
     tiles = grid(path, overlap=0)
     print(f"{len(tiles)} tiles, {usable_cores()} cores, batches of {SHAPE[0]}\n")
-    print("| engine | alone, tiles/s | reader | whole pass, tiles/s | share of alone |")
+    print("| engine | reader | alone, tiles/s | whole pass, tiles/s | share of alone |")
     print("|---|---|---|---|---|")
     for engine in engines():
-        alone(engine, SHAPE[0])  # the first is slower
         for reader in READERS:
-            rounds = [
-                (
-                    rate(partial(whole_pass, path, tiles, reader, engine)),
-                    rate(partial(alone, engine, len(tiles))),
-                )
-                for _ in range(ROUNDS)
-            ]
-            passes, by_itself = (median(column) for column in zip(*rounds, strict=True))
-            share = median(p / a for p, a in rounds)
-            print(
-                f"| {engine.name} | {by_itself:.1f} | {reader} | {passes:.1f} | {share:.2f} |",
-                flush=True,
+            cells = shares(
+                len(tiles),
+                partial(alone, engine, len(tiles)),
+                partial(whole_pass, path, tiles, reader, engine),
             )
+            print(f"| {engine.name} | {reader} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

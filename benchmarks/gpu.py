@@ -18,7 +18,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from benchmarks.inference import forward, large_slide, timed, whole_pass
+from benchmarks.inference import forward, large_slide, middle_of, timed, whole_pass
 from histoscore.config import TileSettings
 from histoscore.geometry import Box
 from histoscore.models.bundle import ModelBundle, find_bundle
@@ -61,7 +61,7 @@ def line(
     passes, by_itself = (median(column) for column in zip(*rounds, strict=True))
     share = median(a / p for p, a in rounds)
     memory = torch.cuda.max_memory_allocated(on) / 2**30 if on.type == "cuda" else float("nan")
-    same = float((labels(predictor, slide, middle(slide)) == told).mean())
+    same = float((labels(predictor, slide, middle_of(slide, MIDDLE_PX)) == told).mean())
     return (
         f"| {predictor.engine} | {batch} | {tiles / by_itself:.0f} | {tiles / passes:.0f} | "
         f"{share:.2f} | {memory:.2f} | {same:.3%} |"
@@ -71,12 +71,6 @@ def line(
 def everything(slide: Slide) -> Box:
     """The whole slide."""
     return Box(0, 0, slide.info.width, slide.info.height)
-
-
-def middle(slide: Slide) -> Box:
-    """Its middle."""
-    side = min(MIDDLE_PX, slide.info.width, slide.info.height)
-    return Box((slide.info.width - side) // 2, (slide.info.height - side) // 2, side, side)
 
 
 def main() -> None:
@@ -93,7 +87,7 @@ def main() -> None:
     bundle = find_bundle(arguments.model)
     with open_slide(large_slide(arguments.out)) as slide:
         here = Predictor.of(bundle, "cpu", TileSettings(), "torch", "float32")
-        told = labels(here, slide, middle(slide))
+        told = labels(here, slide, middle_of(slide, MIDDLE_PX))
         print("| device | batch | alone, tiles/s | whole pass | share | GiB | labels as on a CPU |")
         print("|---|---|---|---|---|---|---|")
         for precision in PRECISIONS:

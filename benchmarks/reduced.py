@@ -25,7 +25,7 @@ from histoscore.models.reading import SectionReading, read_section
 from histoscore.phantom.study import write_phantom_study
 from histoscore.slides.open import open_slide
 
-SEED = 8_602
+SEED = 8_601
 HALF_A_MICRON = ("mpp=0.5", "sections=[1,1]")
 
 
