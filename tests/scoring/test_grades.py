@@ -160,6 +160,47 @@ def test_measure_that_is_not_finite_is_missing() -> None:
     assert result.flags == ("measure_missing",)
 
 
+POOR = {
+    "thickness_unusual": replace(HEALTHY, mean_thickness_um=151.0),
+    "interrupted": replace(HEALTHY, absent_fraction=0.11),
+    "obscured": replace(HEALTHY, obscured_fraction=0.23),
+    "area_unusual": replace(HEALTHY, hyaline_area_um2=2_100.0),
+}
+
+
+@pytest.mark.parametrize("flag", POOR)
+def test_poor_quality_is_flagged_and_removes_nothing(flag: str) -> None:
+    result = compartment_result(
+        Compartment.MTP, sure_of(0), POOR[flag], OARSI_MOUSE, QualitySettings()
+    )
+    assert (result.status, result.flags, result.grade) == (Status.WARNED, (flag,), 0)
+    assert result.hyaline_area_um2 == POOR[flag].hyaline_area_um2
+
+
+@pytest.mark.parametrize("flag", POOR)
+def test_what_the_configuration_excludes_keeps_its_row_and_has_no_number(flag: str) -> None:
+    quality = QualitySettings(exclude=(flag,))
+    result = compartment_result(Compartment.MTP, sure_of(0), POOR[flag], OARSI_MOUSE, quality)
+    assert (result.status, result.flags) == (Status.REVIEW, (flag,))
+    assert result.reason == f"excluded: {flag.replace('_', ' ')} (quality.exclude)"
+    numbers = result.model_dump(exclude={"compartment", "status", "reason", "flags"})
+    assert not any(value not in (None, ()) for value in numbers.values())
+    healthy = compartment_result(Compartment.MTP, sure_of(0), HEALTHY, OARSI_MOUSE, quality)
+    assert healthy.status is Status.SCORED
+
+
+def test_blurred_cartilage_is_flagged_where_a_limit_is_set() -> None:
+    for limit, flags in ((0.0, ()), (0.6, ()), (0.8, ("blurred",))):
+        quality = QualitySettings(min_compartment_focus=limit)
+        result = compartment_result(Compartment.MTP, sure_of(0), HEALTHY, OARSI_MOUSE, quality)
+        assert result.flags == flags
+
+
+def test_a_flag_that_does_not_exist_cannot_exclude() -> None:
+    with pytest.raises(ValueError, match=r"unknown flag 'blurry'; known: touches_edge"):
+        QualitySettings(exclude=("blurry",))
+
+
 def test_untrusted_probabilities_are_an_error_not_a_review() -> None:
     with pytest.raises(PredictionError):
         compartment_result(Compartment.MTP, [math.nan] * 8, HEALTHY, OARSI_MOUSE, QualitySettings())
