@@ -88,8 +88,9 @@ def forward(predictor: Predictor, tiles: int) -> Callable[[], int]:
 
 
 def middle_of(slide: Slide, side: int = SIDE_PX0) -> Box:
-    """A square in the middle of a slide."""
+    """A square in the middle of a slide, as large as it may be."""
     info = slide.info
+    side = min(side, info.width, info.height)
     return Box((info.width - side) // 2, (info.height - side) // 2, side, side)
 
 
