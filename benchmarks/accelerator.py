@@ -1,11 +1,12 @@
 """Is an accelerator kept busy? One is played by an engine that takes 1 ms a tile and no core.
 
-    python -m benchmarks.accelerator slide.svs
+    python -m benchmarks.accelerator slide.svs [--readers 8]
 
 Runs a pass of the fine network's grid over a whole slide (reading, shrinking, context, batches)
 with an engine that only sleeps, as a GPU works while the processor waits, and with a map that
 lies on it and so costs the processor nothing. Prints the share of the time in which the engine
-was busy, for several speeds of it, and the tile rate at which reading becomes the limit.
+was busy, for several speeds of it, and the tile rate at which reading becomes the limit. Threads
+read, one a core; with `--readers` that many processes, as for a GPU.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from torch import Tensor
 from benchmarks.reading import grid
 from histoscore.geometry import Box, Placement
 from histoscore.models.cores import leave_cores_to_networks, reuse_memory, usable_cores
+from histoscore.models.filling import SlideTiles
 from histoscore.models.passes import blend_tiles
-from histoscore.models.predict import colour_and_context
+from histoscore.models.readers import Readers
 from histoscore.slides.open import open_slide
 
 MILLISECONDS = (4.0, 2.0, 1.0, 0.5, 0.0)
@@ -57,7 +59,10 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("slide", type=Path)
+    parser.add_argument("--readers", type=int, default=0)
+    parser.add_argument("--ms", type=float, nargs="*", default=MILLISECONDS)
     arguments = parser.parse_args()
+    readers = Readers(arguments.readers) if arguments.readers else None
     leave_cores_to_networks()
     reuse_memory()
     tiles = grid(arguments.slide)
@@ -71,11 +76,11 @@ def main() -> None:
         coarse = Placement(0, 0, 2.6 * downsample, tiles.mpp)
         rows, columns = Box(0, 0, info.width, info.height).shape_at(2.6 * downsample)
         told = np.zeros((rows, columns, 3), np.uint8)
-        fill = colour_and_context(slide, told, coarse, tiles.mpp)
-        for milliseconds in MILLISECONDS:
+        fill = SlideTiles(slide, tiles.mpp, told, coarse)
+        for milliseconds in arguments.ms:
             engine = SleepingEngine(milliseconds)
             start = time.perf_counter()
-            blend_tiles(NoCanvas(), engine, tiles, place, shape, fill)
+            blend_tiles(NoCanvas(), engine, tiles, place, shape, fill, readers=readers)
             seconds = time.perf_counter() - start
             print(
                 f"| {milliseconds:g} | {len(tiles) / seconds:.0f} | {engine.busy / seconds:.0%} |"

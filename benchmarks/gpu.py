@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import torch
 
-from benchmarks.inference import forward, large_slide, middle_of, timed, whole_pass
+from benchmarks.inference import forward, large_slide, middle_of, shares, whole_pass
 from histoscore.config import TileSettings
 from histoscore.geometry import Box
 from histoscore.models.bundle import ModelBundle, find_bundle
@@ -31,7 +30,6 @@ from histoscore.slides.open import open_slide
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 BATCHES = (8, 32, 128)
-ROUNDS = 3
 MIDDLE_PX = 3_000
 """Side of the part, level-0 pixels, in which labels are compared."""
 
@@ -56,16 +54,10 @@ def line(
     if on.type == "cuda":
         torch.cuda.reset_peak_memory_stats(on)
     whole, tiles = whole_pass(predictor, slide, everything(slide))
-    alone = forward(predictor, tiles)
-    rounds = [(timed(whole, on), timed(alone, on)) for _ in range(ROUNDS)]
-    passes, by_itself = (median(column) for column in zip(*rounds, strict=True))
-    share = median(a / p for p, a in rounds)
+    cells = shares(tiles, forward(predictor, tiles), whole, on)
     memory = torch.cuda.max_memory_allocated(on) / 2**30 if on.type == "cuda" else float("nan")
     same = float((labels(predictor, slide, middle_of(slide, MIDDLE_PX)) == told).mean())
-    return (
-        f"| {predictor.engine} | {batch} | {tiles / by_itself:.0f} | {tiles / passes:.0f} | "
-        f"{share:.2f} | {memory:.2f} | {same:.3%} |"
-    )
+    return f"| {predictor.engine} | {batch} | {tiles} | {cells} | {memory:.2f} | {same:.3%} |"
 
 
 def everything(slide: Slide) -> Box:
@@ -88,8 +80,11 @@ def main() -> None:
     with open_slide(large_slide(arguments.out)) as slide:
         here = Predictor.of(bundle, "cpu", TileSettings(), "torch", "float32")
         told = labels(here, slide, middle_of(slide, MIDDLE_PX))
-        print("| device | batch | alone, tiles/s | whole pass | share | GiB | labels as on a CPU |")
-        print("|---|---|---|---|---|---|---|")
+        print(
+            "| device | batch | tiles | network alone, tiles/s | whole pass, tiles/s | share "
+            "| GiB | labels as on a CPU |"
+        )
+        print("|---|---|---|---|---|---|---|---|")
         for precision in PRECISIONS:
             for batch in BATCHES:
                 row = line(bundle, slide, arguments.device, precision, batch, told)

@@ -88,20 +88,26 @@ def forward(predictor: Predictor, tiles: int) -> Callable[[], int]:
 
 
 def middle_of(slide: Slide, side: int = SIDE_PX0) -> Box:
-    """A square in the middle of a slide."""
+    """A square in the middle of a slide, as large as it may be."""
     info = slide.info
+    side = min(side, info.width, info.height)
     return Box((info.width - side) // 2, (info.height - side) // 2, side, side)
 
 
-def shares(tiles: int, alone: Callable[[], int], whole: Callable[[], object]) -> str:
+def shares(
+    tiles: int,
+    alone: Callable[[], int],
+    whole: Callable[[], object],
+    device: torch.device = CPU,
+) -> str:
     """Cells of a table: rates of the network alone and of whole passes over `tiles`, and their
     ratio, with the least and the largest. `alone` says how many tiles it did."""
     computed = alone()  # the first is slower
-    times, found = [timed(alone) / computed], []
+    times, found = [timed(alone, device) / computed], []
     passes = []
     for _ in range(ROUNDS):
-        passes.append(timed(whole) / tiles)
-        times.append(timed(alone) / computed)
+        passes.append(timed(whole, device) / tiles)
+        times.append(timed(alone, device) / computed)
         found.append((times[-2] + times[-1]) / 2 / passes[-1])
     rates = f"{1 / median(times):.1f} | {1 / median(passes):.1f}"
     return f"{rates} | {median(found):.2f} ({min(found):.2f} to {max(found):.2f})"

@@ -25,6 +25,9 @@ _FIELDS, _GLASS_FIELDS, _FIELD_SHARE = 3, 6, 0.2
 corner of glass it would bend into pale tissue."""
 _LARGEST_FALL, _LARGEST_RISE = 0.12, 0.02
 """How far (log10) shading may take the light below or above the brightest glass."""
+_ROUGHEST, _DARKEST = 0.006, 0.3
+"""Density that glass may vary by within five pixels of an overview (tissue varies by more), and
+that it may have where the light is worst."""
 _SIDE = 160
 
 
@@ -54,6 +57,35 @@ def glass_colour(rgb: RgbImage) -> tuple[float, float, float]:
     """Mean R, G, B of the clear glass; paper white where the picture shows none."""
     red, green, blue = 10 ** clear_glass(rgb).mean(axis=(0, 1), dtype=np.float64)
     return float(red), float(green), float(blue)
+
+
+def light_spread(rgb: RgbImage) -> float:
+    """How much darker than the brightest glass of an overview its darkest glass is (0–1): light
+    that falls off over the slide. 0 where there is too little glass to tell.
+
+    Glass is what has no colour and no structure, however dark it is (an estimate that starts at the
+    brightest would call the rest of a steep fall tissue), and lies on one smooth surface, as a pale
+    piece of tissue in it does not.
+    """
+    small = _shrunk(rgb)
+    level = _even_estimate(small)
+    if level is None:
+        return 0.0
+    density = level - log_intensity(small)
+    mean = density.mean(axis=2)
+    colour = np.abs(density - mean[..., None]).max(axis=2)
+    around = cv2.blur(mean, (5, 5))
+    rough = np.sqrt(np.maximum(cv2.blur(mean * mean, (5, 5)) - around * around, 0))
+    glass = (colour <= _COLOUR_TOLERANCE) & (rough <= _ROUGHEST) & (mean <= _DARKEST)
+    if glass.mean() < _LEAST_SHARE:
+        return 0.0
+    surface = around
+    for _ in range(_ROUNDS):
+        surface = _quadratic(around[..., None], glass)[..., 0]
+        apart = np.abs(around - surface)
+        glass &= apart <= max(2 * float(np.median(apart[glass])), _ROUGHEST)
+    brightest, darkest = np.quantile(surface[glass], (0.01, 0.99))
+    return float(1 - 10 ** (brightest - darkest))
 
 
 def log_intensity(rgb: RgbImage) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from histoscore.image.glass import clear_glass
+from histoscore.image.glass import light_spread
 from histoscore.image.stain import PAPER_WHITE, Rgb, optical_density
 from histoscore.records import Mask, RgbImage
 
@@ -43,13 +43,6 @@ def focus(grey: Grey, mask: Mask | None = None) -> float:
         high, low = high[mask], low[mask]
     below = float(np.std(low)) if low.size else 0.0
     return float(np.std(high)) / below if below > 0 else 0.0
-
-
-def light_spread(rgb: RgbImage) -> float:
-    """How much darker than the brightest glass of an overview its darkest glass is (0–1): light
-    that falls off over the slide. 0 where there is too little glass to tell."""
-    light = 10 ** clear_glass(rgb).mean(axis=2, dtype=np.float64)
-    return float(1 - light.min() / light.max())
 
 
 def cartilage_readouts(

@@ -22,6 +22,8 @@ from histoscore.geometry import Box
 Fill = Callable[[Box, NDArray[np.uint8]], None]
 """Writes a tile's pixels into (rows, columns, channels)."""
 
+Ask = Callable[[tuple[Box, ...], int], list[Future[None]]]
+
 AHEAD = 2
 """Full batches that wait while one is being worked on."""
 
@@ -50,29 +52,38 @@ def fed(
     Raises:
         Whatever `fill` raises, when that batch is due.
     """
-    size = shape[0]
-    groups = [tuple(boxes[i : i + size]) for i in range(0, len(boxes), size)]
     ring = [torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned) for _ in range(AHEAD + 1)]
-    waiting: deque[list[Future[None]]] = deque()
     with ThreadPoolExecutor(max(1, threads)) as pool:
 
-        def ask(number: int) -> None:
-            buffer = ring[number % len(ring)].numpy()
-            waiting.append(
-                [pool.submit(fill, box, buffer[place]) for place, box in enumerate(groups[number])]
-            )
+        def ask(group: tuple[Box, ...], buffer: int) -> list[Future[None]]:
+            pixels = ring[buffer].numpy()
+            return [pool.submit(fill, box, pixels[place]) for place, box in enumerate(group)]
 
-        try:
-            for number in range(min(AHEAD, len(groups))):
-                ask(number)
-            for number, group in enumerate(groups):
-                if number + AHEAD < len(groups):
-                    ask(number + AHEAD)
-                for future in waiting.popleft():
-                    future.result()
-                yield TileBatch(ring[number % len(ring)], group)
-        finally:
-            left = [future for futures in waiting for future in futures]
-            for future in left:
-                future.cancel()
-            wait(left)
+        yield from batches(ask, ring, boxes)
+
+
+def batches(
+    ask: Ask, ring: Sequence[Tensor], boxes: Sequence[Box]
+) -> Generator[TileBatch, None, None]:
+    """Batches of tiles in order from a ring of `AHEAD` + 1 buffers.
+
+    Args:
+        ask: has boxes' tiles written, in order, into the buffer of that number.
+    """
+    size = len(ring[0])
+    groups = [tuple(boxes[i : i + size]) for i in range(0, len(boxes), size)]
+    waiting: deque[list[Future[None]]] = deque()
+    try:
+        for number, group in enumerate(groups[:AHEAD]):
+            waiting.append(ask(group, number))
+        for number, group in enumerate(groups):
+            if number + AHEAD < len(groups):
+                waiting.append(ask(groups[number + AHEAD], (number + AHEAD) % len(ring)))
+            for future in waiting.popleft():
+                future.result()
+            yield TileBatch(ring[number % len(ring)], group)
+    finally:
+        left = [future for futures in waiting for future in futures]
+        for future in left:
+            future.cancel()
+        wait(left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from histoscore.errors import PredictionError
-from histoscore.geometry import Placement
+from histoscore.geometry import Box, Placement
 from histoscore.models.cores import usable_cores
 from histoscore.models.engines import (
     Engine,
@@ -21,8 +21,10 @@ from histoscore.models.engines import (
     chosen_engine,
     engine_name,
 )
-from histoscore.models.feeding import Fill, fed
+from histoscore.models.feeding import Fill, TileBatch, fed
+from histoscore.models.filling import SlideTiles
 from histoscore.models.openvino_engine import OpenVinoEngine
+from histoscore.models.readers import Readers
 from histoscore.models.specs import NetworkName, NetworkSpec, SegmentationSpec
 from histoscore.records import TileGrid
 
@@ -58,6 +60,7 @@ class Passes:
         networks: by name; what is not a segmentation network is passed over.
         device: where they run. precision: of their arithmetic.
         engine: what runs them. batch: tiles at once.
+        readers: processes that read tiles; without them threads of this one do.
 
     Raises:
         ConfigError: that engine cannot be had.
@@ -70,11 +73,12 @@ class Passes:
         precision: Precision,
         engine: EngineName | Literal["auto"],
         batch: int,
+        readers: Readers | None = None,
     ) -> None:
         self._networks, self._device, self._precision = networks, device, precision
         self._chosen = chosen_engine(engine, device)
         self._engines: dict[NetworkName, Engine] = {}
-        self._batch = batch
+        self._batch, self._readers = batch, readers
 
     @property
     def engine(self) -> str:
@@ -116,7 +120,7 @@ class Passes:
             engine = self.ready(network, shape)
             blend = canvas(engine.device)
             try:
-                blend_tiles(blend, engine, grid, place, shape, fill, tick)
+                blend_tiles(blend, engine, grid, place, shape, fill, tick, self._readers)
             except torch.OutOfMemoryError:
                 if self._batch == 1:
                     raise PredictionError(
@@ -151,15 +155,15 @@ def blend_tiles(
     shape: TileShape,
     fill: Fill,
     tick: Tick | None = None,
+    readers: Readers | None = None,
 ) -> None:
     """What an engine says of every tile of a grid, blended into a map that lies at `place`.
 
     Args:
         shape: of a batch. fill: writes a tile's pixels. tick: told after every batch.
     """
-    pinned = engine.device.type == "cuda"
     done = 0
-    with closing(fed(fill, grid.boxes(), shape, usable_cores(), pinned)) as batches:
+    with closing(_tiles(fill, grid.boxes(), shape, engine.device, readers)) as batches:
         for batch in batches:
             said = engine(batch.tiles)
             for box, values in zip(batch.boxes, said[: len(batch.boxes)], strict=True):
@@ -169,3 +173,15 @@ def blend_tiles(
             done += len(batch.boxes)
             if tick:
                 tick(done, len(grid))
+
+
+def _tiles(
+    fill: Fill,
+    boxes: Sequence[Box],
+    shape: TileShape,
+    device: torch.device,
+    readers: Readers | None,
+) -> Generator[TileBatch, None, None]:
+    if readers and isinstance(fill, SlideTiles) and readers.serve(fill, shape):
+        return readers.fed(fill, boxes, shape)
+    return fed(fill, boxes, shape, usable_cores(), pinned=device.type == "cuda")

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,10 +18,11 @@ from histoscore.image.tiles import grid_over
 from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityRows
 from histoscore.models.bundle import ModelBundle
 from histoscore.models.engines import EngineName, Precision, chosen_precision, mixed
-from histoscore.models.feeding import Fill
+from histoscore.models.filling import SlideTiles
 from histoscore.models.heads import build_head
 from histoscore.models.networks import N_TISSUES, N_ZONES
 from histoscore.models.passes import Network, Passes, Tick
+from histoscore.models.readers import readers_for
 from histoscore.models.specs import GraderSpec, NetworkName, SegmentationSpec
 from histoscore.models.strip_inputs import collate_strips
 from histoscore.records import (
@@ -58,7 +58,9 @@ class Predictor:
         self.device = _device(device)
         self._networks = networks
         self._ladder, self._precision = ladder, precision
-        self.passes = Passes(networks, self.device, precision, engine, tiles.batch)
+        self.passes = Passes(
+            networks, self.device, precision, engine, tiles.batch, readers_for(self.device)
+        )
         for network in networks.values():
             network.module.to(self.device).to(memory_format=torch.channels_last)
 
@@ -114,14 +116,13 @@ class Predictor:
         grid = self._grid(slide, spec, np.ones(shape, bool), everywhere, box)
         place = placed(grid, box, slide)
 
-        def fill(tile: Box, pixels: NDArray[np.uint8]) -> None:
-            pixels[:] = slide.read_at(tile, grid.mpp)
-
         def canvas(device: torch.device) -> ProbabilityRows:
             rows, columns = box.shape_at(place.downsample)
             return ProbabilityRows(N_TISSUES + N_ZONES, rows, columns, grid.side_px, device)
 
-        found = self.passes.over("coarse", grid, place, fill, canvas, tick).finished()
+        found = self.passes.over(
+            "coarse", grid, place, SlideTiles(slide, grid.mpp), canvas, tick
+        ).finished()
         return SegmentationMap(found[:N_TISSUES], found[N_TISSUES:], place)
 
     def fine(
@@ -140,7 +141,7 @@ class Predictor:
         box = box_around(wanted, coarse.placement).snapped(max(FACTORS))
         grid = self._grid(slide, spec, wanted, coarse.placement, box)
         place = placed(grid, box, slide)
-        fill = colour_and_context(slide, context_channels(coarse), coarse.placement, grid.mpp)
+        fill = SlideTiles(slide, grid.mpp, context_channels(coarse), coarse.placement)
 
         def canvas(device: torch.device) -> LabelRows:
             rows, columns = box.shape_at(place.downsample)
@@ -208,24 +209,6 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
         255 - zones[0],
     ]
     return np.dstack(channels)
-
-
-def colour_and_context(
-    slide: Slide, context: NDArray[np.uint8], seen_at: Placement, mpp: Mpp
-) -> Fill:
-    """Fills tiles (rows, columns, 6) with a slide's colour at `mpp`, and beside it what context
-    (rows, columns, 3) at `seen_at` says there."""
-    # OpenCV warps four channels in a third of the time that three take, and lays channels beside
-    # each other in a fifth of the time that slices take.
-    four = np.dstack([context, context[..., :1]])
-    pairs = [channel for channel in range(6) for _ in range(2)]
-
-    def fill(tile: Box, pixels: NDArray[np.uint8]) -> None:
-        here = Placement(tile.x, tile.y, mpp / slide.info.mpp, mpp)
-        told = seen_through(four, seen_at, here, pixels.shape)
-        cv2.mixChannels([slide.read_at(tile, mpp), told], [pixels], pairs)
-
-    return fill
 
 
 def _together(tissue: NDArray[np.uint8], *kinds: Tissue) -> NDArray[np.uint8]:

@@ -52,9 +52,10 @@ class Worker:
     """A worker process as the parent sees it: started, asked, listened to, ended."""
 
     def __init__(self, plan: WorkerPlan) -> None:
+        # No daemon: those may have no processes of their own, and for GPUs some read.
         context = multiprocessing.get_context("spawn")
         self._pipe, far_end = context.Pipe()
-        self._process = context.Process(target=serve, args=(far_end, plan), daemon=True)
+        self._process = context.Process(target=serve, args=(far_end, plan))
         self._process.start()
         far_end.close()
 

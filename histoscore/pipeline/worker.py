@@ -11,16 +11,15 @@ import importlib
 import os
 import signal
 import sys
-import threading
 import time
 from dataclasses import dataclass
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from histoscore.config import ScoreConfig
 from histoscore.errors import HistoscoreError, SlideError
 from histoscore.pipeline.messages import Asked, Done, Progress, Ready, Scorer, Started, Stopped
+from histoscore.processes import end_with_parent
 from histoscore.records import SlideJob, SlideResult
 from histoscore.runs.folder import RunFolder
 from histoscore.vocabulary import Status
@@ -41,7 +40,7 @@ class WorkerPlan:
 def serve(connection: Connection, plan: WorkerPlan) -> None:
     """Body of the worker process: score what comes down the connection until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _log_to(plan.run.path / LOG_NAME)
     try:
         scorer = build_scorer(plan)
@@ -99,14 +98,6 @@ def failed(job: SlideJob, reason: str) -> SlideResult:
 def _failed_cleanly(job: SlideJob, run: RunFolder, reason: str) -> SlideResult:
     run.clear_pictures(job.row.slide)
     return failed(job, reason)
-
-
-def _end_with_parent() -> None:
-    """Wait for the parent's death, then end this process whatever it is doing."""
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _log_to(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +37,15 @@ def open_slide(
     """
     reader = _reader(reader_for(path))
     return reader(path, sheet_mpp, limits or LimitSettings())
+
+
+def reopened(info: SlideInfo) -> Slide:
+    """The slide once more, in another process: reader, scale and limits are what its first opening
+    settled."""
+    unlimited = LimitSettings.model_construct(
+        max_pixels=sys.maxsize, max_picture_pixels=sys.maxsize
+    )
+    return _reader(info.reader)(Path(info.path), info.mpp, unlimited)
 
 
 def read_info(

@@ -46,6 +46,7 @@ class ReducedJpeg:
         transform = 0 if page.photometric == _RGB else 1
         adobe = b"\xff\xee\x00\x0eAdobe\x00\x64" + bytes((0, 0, 0, 0, transform))
         self._head = _START + adobe + tables[2:-2]
+        self._size = int(page.tilelength), int(page.tilewidth)
 
     @staticmethod
     def fits(page: Page) -> bool:
@@ -64,14 +65,18 @@ class ReducedJpeg:
         """(rows / factor, columns / factor, 3) of a stored tile.
 
         Raises:
-            ValueError: it is no whole JPEG of one scan. OpenCV would show what there is of it.
+            ValueError: it is no whole JPEG of one scan (OpenCV would show what there is of it), or
+                not of the page's tile size.
         """
         if not _is_one_whole_scan(data):
             raise ValueError("no whole JPEG of one scan")
         stream = np.frombuffer(self._head + data[2:], np.uint8)
-        picture = cv2.imdecode(stream, _FLAGS[factor])
-        if picture is None:
-            raise ValueError("a JPEG that cannot be decoded")
+        try:
+            picture = cv2.imdecode(stream, _FLAGS[factor])
+        except cv2.error as error:
+            raise ValueError(f"a JPEG that cannot be decoded ({error.err})") from None
+        if picture is None or picture.shape[:2] != tuple(side // factor for side in self._size):
+            raise ValueError("a JPEG that cannot be decoded, or of another size")
         return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 

@@ -111,7 +111,7 @@ class Segments:
             stored = self._pages[level]
             try:
                 self._reducible[key] = stored.may_reduce(factor) and all(
-                    self._is_alike(level, index, factor) for index in stored.fullest(_TRIED)
+                    self._is_alike(level, index, factor) for index in fullest(stored.page)
                 )
             except DamagedSlideError:
                 self._reducible[key] = False
@@ -164,6 +164,11 @@ def segment_size(page: Page) -> tuple[int, int]:
     return int(page.imagewidth), min(int(page.rowsperstrip), int(page.imagelength))
 
 
+def fullest(page: Page) -> list[int]:
+    """The segments of most bytes, so of most structure: a few, to try things on."""
+    return list(map(int, np.argsort(page.databytecounts)[::-1][:_TRIED]))
+
+
 class _Stored:
     """A page's table of segments, read once: asking the library again for each one takes longer
     than decoding it."""
@@ -189,10 +194,6 @@ class _Stored:
     def reduced(self, data: bytes, factor: int) -> RgbImage:
         assert self._reduce  # may_reduce was asked
         return self._reduce(data, factor)
-
-    def fullest(self, count: int) -> list[int]:
-        """Segments of most bytes, so of most structure."""
-        return list(map(int, np.argsort(self.counts)[::-1][:count]))
 
     def touching(self, x: int, y: int, width: int, height: int) -> Iterator[tuple[int, int, int]]:
         """(index, left, top) of the segments under a rectangle of the page, in file order."""

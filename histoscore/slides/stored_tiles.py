@@ -16,7 +16,7 @@ import tifffile
 
 from histoscore.errors import DamagedSlideError
 from histoscore.records import RgbImage
-from histoscore.slides.segments import Segments, segment_size
+from histoscore.slides.segments import Segments, fullest, segment_size
 from histoscore.slides.tiff_layout import MALFORMED, Page
 
 Read = Callable[[int, int, int, int, int], RgbImage]
@@ -27,7 +27,6 @@ VENDORS = ("aperio",)
 
 _DECODED_ALIKE = (7, 33005)
 """TIFF's numbers of JPEG and of JPEG 2000 in RGB."""
-_TRIED = 3
 
 
 class StoredTiles:
@@ -110,9 +109,8 @@ def _telling(page: Page, whole: bool) -> list[tuple[int, int, int, int]]:
     """
     columns, rows = segment_size(page)
     across = -(-page.imagewidth // columns)
-    order = np.argsort(page.databytecounts)[::-1][:_TRIED] if whole else (0,)
     boxes = []
-    for index in map(int, order):
+    for index in fullest(page) if whole else (0,):
         x, y = index % across * columns, index // across * rows
         boxes.append((x, y, min(columns, page.imagewidth - x), min(rows, page.imagelength - y)))
     return boxes

@@ -10,7 +10,6 @@ from histoscore.image.quality import (
     cartilage_readouts,
     focus,
     grey_of,
-    light_spread,
     section_readouts,
 )
 
@@ -74,15 +73,6 @@ def test_readouts_of_no_tissue_are_missing_and_not_0() -> None:
 
 def test_grey_is_one_channel() -> None:
     assert grey_of(np.zeros((5, 9, 3), np.uint8)).shape == (5, 9)
-
-
-def test_even_light_has_no_spread_and_light_that_falls_off_has_its_depth() -> None:
-    even = np.full((300, 400, 3), 236, np.uint8)
-    even[100:190, 140:260] = (150, 90, 110)
-    assert light_spread(even) == pytest.approx(0, abs=0.01)
-    fall = 1 - 0.2 * np.linspace(0, 1, 400)[None, :, None]
-    shaded = np.rint(even * fall).astype(np.uint8)
-    assert light_spread(shaded) == pytest.approx(0.2, abs=0.04)
 
 
 def test_of_cartilage_sharpness_and_the_nearly_black_share_are_told() -> None:

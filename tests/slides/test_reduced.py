@@ -201,6 +201,15 @@ class TestATileThatIsDamaged:
             with pytest.raises(ValueError, match="JPEG"):
                 reduce(broken, 2)
 
+    @pytest.mark.parametrize("sides", [(160, 240), (256, 256), (60_000, 60_000)])
+    def test_of_another_size_is_refused(self, reduce: ReducedJpeg, sides: tuple[int, int]) -> None:
+        """Also one whose header claims gigabytes."""
+        data = jpeg()
+        at = data.index(b"\xff\xc0") + 5
+        rows, columns = (side.to_bytes(2, "big") for side in sides)
+        with pytest.raises(ValueError, match="JPEG"):
+            reduce(data[:at] + rows + columns + data[at + 4 :], 2)
+
     def test_is_the_whole_tiles_to_judge(self, tmp_path: Path) -> None:
         """One tile cut short in the middle of the file: reading says what it said before."""
         path = write_jpeg_tiff(tmp_path / "a.tif", picture())
