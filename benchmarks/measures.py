@@ -4,7 +4,7 @@
 
 Draws knees of seeds that nothing is trained on, at several pixel sizes, turned and mirrored; takes
 the drawn labels for the label map, measures every compartment and holds it against the geometry
-that was drawn. The second table holds pictures of one knee against each other.
+that was drawn. The second table holds a compartment's views against each other.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ SIZE_UM = (2_900.0, 1_700.0)
 VIEWS = (
     ("1 µm/px", 1.0, 0.0, False, (0.0, 0.0)),
     ("0.5 µm/px", 0.5, 0.0, False, (0.0, 0.0)),
+    ("0.4 µm/px", 0.4, 0.0, False, (0.0, 0.0)),
     ("0.25 µm/px", 0.25, 0.0, False, (0.0, 0.0)),
     ("1 µm/px, turned 17°", 1.0, 17.0, False, (0.0, 0.0)),
     ("1 µm/px, mirrored", 1.0, 0.0, True, (0.0, 0.0)),
@@ -92,15 +93,8 @@ def measured(seed: int, views: int) -> Iterator[dict[str, float | str]]:
             yield row
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--knees", type=int, default=40)
-    parser.add_argument("--views", type=int, default=len(VIEWS))
-    arguments = parser.parse_args()
-    table = pd.DataFrame(
-        row for seed in range(arguments.knees) for row in measured(seed, arguments.views)
-    )
+def print_errors(table: pd.DataFrame) -> None:
+    """Measures against the truth, in each view."""
     print("| view | measure | error: mean | median | 95th percentile | largest |")
     print("|---|---|---|---|---|---|")
     for view, rows in table.groupby("view", sort=False):
@@ -113,6 +107,31 @@ def main() -> None:
             text = "{:.3f}" if what in ABSOLUTE else "{:.1%}"
             cells = (error.mean(), size.median(), size.quantile(0.95), size.max())
             print(f"| {view} | {what} | {' | '.join(map(text.format, cells))} |")
+
+
+def print_spread(table: pd.DataFrame) -> None:
+    """A compartment's largest measure of all views against its smallest."""
+    print("\n| measure | between views: median | 95th percentile | largest |\n|---|---|---|---|")
+    compartments = table.groupby(["seed", "compartment"])
+    for what in MEASURES:
+        low, high = compartments[what].min(), compartments[what].max()
+        apart = high - low if what in ABSOLUTE else (high / low - 1)[low > 0]
+        text = "{:.3f}" if what in ABSOLUTE else "{:.1%}"
+        cells = (apart.median(), apart.quantile(0.95), apart.max())
+        print(f"| {what} | {' | '.join(map(text.format, cells))} |")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--knees", type=int, default=40)
+    parser.add_argument("--views", type=int, default=len(VIEWS))
+    arguments = parser.parse_args()
+    table = pd.DataFrame(
+        row for seed in range(arguments.knees) for row in measured(seed, arguments.views)
+    )
+    print_errors(table)
+    print_spread(table)
 
 
 if __name__ == "__main__":

@@ -219,6 +219,7 @@ class ScoreConfig(Settings):
         "auto", description="of the segmentation networks' arithmetic"
     )
     full_section: bool = Field(False, description="run the fine pass over the whole section")
+    chondrocytes: bool = Field(False, description="count nuclei in the hyaline cartilage")
     sections: SectionSettings = SectionSettings()
     tiles: TileSettings = TileSettings()
     quality: QualitySettings = QualitySettings()

@@ -210,6 +210,7 @@ class Morphometry:
             `growth_plate_safranin_density` is that of the section's growth plates.
         focus: sharpness of the picture in the cartilage. obscured_fraction: share of it that is
             nearly black.
+        chondrocyte_count: nuclei in the hyaline layer, where it was asked for.
     """
 
     compartment: Compartment
@@ -235,6 +236,14 @@ class Morphometry:
     growth_plate_safranin_density: float | None = None
     focus: float | None = None
     obscured_fraction: float | None = None
+    chondrocyte_count: int | None = None
+
+    @property
+    def chondrocyte_density_per_mm2(self) -> float | None:
+        """Nuclei per hyaline area; None where they were not counted, or there is no such area."""
+        if self.chondrocyte_count is None or self.hyaline_area_um2 <= 0:
+            return None
+        return self.chondrocyte_count / self.hyaline_area_um2 * 1e6
 
     @property
     def hc_cc_ratio(self) -> float | None:
@@ -317,6 +326,8 @@ class CompartmentResult(Record):
     absent_fraction: float | None = None
     obscured_fraction: float | None = None
     focus: float | None = None
+    chondrocyte_count: int | None = None
+    chondrocyte_density_per_mm2: float | None = None
     hyaline_profile_um: tuple[float, ...] = ()
     calcified_profile_um: tuple[float, ...] = ()
 

@@ -251,6 +251,8 @@ _MORE_MEASURES = (
     Column("absent_fraction", FRACTION, "tidemark without any cartilage", "fraction", "0–1"),
     Column("obscured_fraction", FRACTION, "nearly black share of the cartilage", "fraction", "0–1"),
     Column("focus", FRACTION, "sharpness in the cartilage at the network's scale"),
+    Column("chondrocyte_count", WHOLE, "nuclei in the hyaline layer; empty unless asked for"),
+    Column("chondrocyte_density_per_mm2", AREA, "the same per hyaline area", "1/mm²"),
 )
 
 PROFILES = (

@@ -222,7 +222,9 @@ class SlideScorer:
             return None
         white = subject.overview.white
         reference = growth_plate_density(subject.slide, reading.coarse, white)
-        measures = with_readouts(reading.measures, reading.strips, white, reference)
+        measures = with_readouts(
+            reading.measures, reading.strips, white, reference, self.config.chondrocytes
+        )
         return _Graded(reading, measures, self.predictor.grade(reading.strips))
 
     def _compartments(self, graded: _Graded) -> tuple[CompartmentResult, ...]:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from histoscore.geometry import Placement
+from histoscore.image.nuclei import count_nuclei
 from histoscore.image.placed import box_around, mask_through
 from histoscore.image.quality import cartilage_readouts
 from histoscore.image.stain import Rgb, safranin_of
@@ -25,11 +26,13 @@ def with_readouts(
     strips: Sequence[Strip],
     white: Rgb,
     growth_plate: float | None,
+    count_cells: bool = False,
 ) -> tuple[Morphometry, ...]:
     """The measures with what their strips show; `growth_plate` is the density to stand beside
     theirs."""
     return tuple(
-        _read(one, strip, white, growth_plate) for one, strip in zip(measures, strips, strict=True)
+        _read(one, strip, white, growth_plate, count_cells)
+        for one, strip in zip(measures, strips, strict=True)
     )
 
 
@@ -49,7 +52,11 @@ def growth_plate_density(slide: Slide, coarse: TissueMap, white: Rgb) -> float |
 
 
 def _read(
-    measures: Morphometry, strip: Strip, white: Rgb, growth_plate: float | None
+    measures: Morphometry,
+    strip: Strip,
+    white: Rgb,
+    growth_plate: float | None,
+    count_cells: bool,
 ) -> Morphometry:
     colour = np.ascontiguousarray(strip.pixels[..., :3])
     hyaline, calcified = (strip.pixels[..., layer] > 127 for layer in (3, 4))
@@ -63,4 +70,5 @@ def _read(
         growth_plate_safranin_density=growth_plate,
         focus=sharpness,
         obscured_fraction=obscured,
+        chondrocyte_count=count_nuclei(colour, hyaline, strip.mpp, white) if count_cells else None,
     )

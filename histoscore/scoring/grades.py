@@ -31,6 +31,8 @@ _MAY_MISS = frozenset(
         "hc_cc_ratio",
         "focus",
         "obscured_fraction",
+        "chondrocyte_count",
+        "chondrocyte_density_per_mm2",
     )
 )
 """Those that a good section may lack."""

@@ -144,6 +144,8 @@ def _compartment(compartment: Compartment, grade: float) -> CompartmentResult:
         absent_fraction=0.0,
         obscured_fraction=0.0123,
         focus=0.74,
+        chondrocyte_count=31,
+        chondrocyte_density_per_mm2=1722.2,
         hyaline_profile_um=(10.04, 22.5, 21.0),
         calcified_profile_um=(8.0, 12.25, 11.0),
     )
