@@ -36,7 +36,7 @@ DRAWN = (
     "height_um=2000",
     "sections=[1,1]",
     "upside_down=0",
-    "artefacts=0",
+    "artefacts=false",
 )
 MPP, DEGREES, CUT_PX = 0.25, 17.0, (37, 101)
 USUAL = "0.5 µm/px"

@@ -219,6 +219,12 @@ class ScoreConfig(Settings):
         "auto", description="of the segmentation networks' arithmetic"
     )
     full_section: bool = Field(False, description="run the fine pass over the whole section")
+    assume_mpp: float | None = Field(
+        None,
+        ge=0.1,
+        le=2.0,
+        description="µm/px to read slides at that have no believable one; told in pixels",
+    )
     chondrocytes: bool = Field(False, description="count nuclei in the hyaline cartilage")
     sections: SectionSettings = SectionSettings()
     tiles: TileSettings = TileSettings()

@@ -328,6 +328,11 @@ class CompartmentResult(Record):
     focus: float | None = None
     chondrocyte_count: int | None = None
     chondrocyte_density_per_mm2: float | None = None
+    hyaline_area_px: float | None = None
+    calcified_area_px: float | None = None
+    surface_length_px: float | None = None
+    mean_thickness_px: float | None = None
+    median_thickness_px: float | None = None
     hyaline_profile_um: tuple[float, ...] = ()
     calcified_profile_um: tuple[float, ...] = ()
 
@@ -340,7 +345,7 @@ class SectionResult(Record):
     y: int
     width: int
     height: int
-    area_um2: float
+    area_um2: float | None
     status: Status
     reason: str = ""
     medial_side: MedialSide | None = None

@@ -114,7 +114,9 @@ SLIDES = (
     Column("width_px", WHOLE, "width at full resolution", "px"),
     Column("height_px", WHOLE, "height at full resolution", "px"),
     Column("mpp", FULL, "pixel size", "µm/px", "0.1–2.0"),
-    Column("mpp_source", TEXT, "who gave the pixel size", allowed="sheet, scanner, tiff tags"),
+    Column(
+        "mpp_source", TEXT, "who gave the pixel size", allowed="sheet, scanner, tiff tags, assumed"
+    ),
     Column("sha256", TEXT, "SHA-256 of the slide's bytes"),
     Column("sections", WHOLE, "sections found"),
     Column("tiles", WHOLE, "tiles that the network read"),
@@ -253,6 +255,11 @@ _MORE_MEASURES = (
     Column("focus", FRACTION, "sharpness in the cartilage at the network's scale"),
     Column("chondrocyte_count", WHOLE, "nuclei in the hyaline layer; empty unless asked for"),
     Column("chondrocyte_density_per_mm2", AREA, "the same per hyaline area", "1/mm²"),
+    Column("hyaline_area_px", AREA, "hyaline area where no pixel size is known", "px²"),
+    Column("calcified_area_px", AREA, "calcified area there", "px²"),
+    Column("surface_length_px", LENGTH, "length of the joint side there", "px"),
+    Column("mean_thickness_px", LENGTH, "hyaline area ÷ surface length there", "px"),
+    Column("median_thickness_px", LENGTH, "median hyaline thickness there", "px"),
 )
 
 PROFILES = (

@@ -26,11 +26,14 @@ _MEASURES = {
         "min_thickness_um",
         "safranin_fraction",
         "safranin_density",
+        "hyaline_area_px",
+        "mean_thickness_px",
     ),
-    Tissue.CALCIFIED: ("calcified_area_um2",),
+    Tissue.CALCIFIED: ("calcified_area_um2", "calcified_area_px"),
 }
 _ALONG = (
     "surface_length_um",
+    "surface_length_px",
     "tidemark_length_um",
     "osteochondral_length_um",
     "lesion_extent",
@@ -73,7 +76,7 @@ def _section_box(slide_sha: str, section: SectionResult) -> Feature:
         name=name,
         classification="section",
         color=SECTION_COLOR,
-        measurements={"area_um2": section.area_um2},
+        measurements={} if section.area_um2 is None else {"area_um2": section.area_um2},
         metadata=_metadata(section, section),
         key=_key(slide_sha, section, name),
     )

@@ -20,10 +20,10 @@ Legend = Sequence[tuple[str, Rgb, int]]
 """What a line means, its colour, its width in px at a picture width of 1800 px."""
 
 
-def strip(width: int, mpp: float, legend: Legend, footer: str) -> RgbImage:
+def strip(width: int, mpp: float | None, legend: Legend, footer: str) -> RgbImage:
     """A white strip `width` pixels wide: the legend and a scale bar, below them the footer.
 
-    `mpp` is µm per pixel of the picture above.
+    `mpp` is µm per pixel of the picture above; None: nobody knows, and there is no bar.
     """
     unit = width / 1800
     line = round(46 * unit)
@@ -32,7 +32,8 @@ def strip(width: int, mpp: float, legend: Legend, footer: str) -> RgbImage:
     letters = font(round(24 * unit))
     first, second = line * 0.5 + 6 * unit, line * 1.5 + 4 * unit
     _draw_legend(draw, letters, legend, first, unit)
-    _draw_scale_bar(draw, letters, width, mpp, first)
+    if mpp is not None:
+        _draw_scale_bar(draw, letters, width, mpp, first)
     text = shortened(footer, letters, width - 40 * unit)
     draw.text((20 * unit, second), text, fill=_SOFT, font=letters, anchor="lm")
     return np.asarray(picture)

@@ -80,6 +80,7 @@ def draw_overlay(
     box: Box,
     mpp: float,
     footer: str = "",
+    scale_bar: bool = True,
 ) -> RgbImage:
     """The section with outlines, grades, scale bar and a line of text below it.
 
@@ -90,7 +91,7 @@ def draw_overlay(
         results: grades; a compartment without one is shown as withheld.
         box: where `rgb` lies, in level-0 px.
         mpp: µm per pixel of `rgb`.
-        footer: one line under the picture.
+        footer: one line under the picture. scale_bar: False where the scale is not known.
 
     Returns:
         (rows, columns, 3), 1600–2400 px wide, as high as the picture and a strip below it.
@@ -100,7 +101,8 @@ def draw_overlay(
     for surface in surfaces:
         _draw_surface(canvas, surface)
     pictured = _with_callouts(canvas, labels, surfaces, results)
-    strip = lettering.strip(canvas.pixels.shape[1], canvas.placement.mpp, _LEGEND, footer)
+    scale = canvas.placement.mpp if scale_bar else None
+    strip = lettering.strip(canvas.pixels.shape[1], scale, _LEGEND, footer)
     return np.concatenate([pictured, strip])
 
 

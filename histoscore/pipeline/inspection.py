@@ -48,7 +48,7 @@ def describe_slide(
     from histoscore.image.sections import find_sections
     from histoscore.image.tissue import tissue_mask
 
-    with open_slide(path, sheet_mpp, config.limits) as slide:
+    with open_slide(path, sheet_mpp, config.limits, config.assume_mpp) as slide:
         info = slide.info
         mpp = Mpp(config.sections.overview_mpp)
         overview = slide.read_at(Box(0, 0, info.width, info.height), mpp)
@@ -74,7 +74,7 @@ def _checked(row: StudyRow, config: ScoreConfig) -> CheckedSlide:
     if not row.path.exists():
         return CheckedSlide(row, None, "no such file")
     try:
-        return CheckedSlide(row, read_info(row.path, row.mpp, config.limits))
+        return CheckedSlide(row, read_info(row.path, row.mpp, config.limits, config.assume_mpp))
     except SlideError as error:
         return CheckedSlide(row, None, str(error))
 

@@ -28,6 +28,7 @@ from histoscore.models.predict import Predictor
 from histoscore.models.reading import SectionReading, read_section
 from histoscore.pipeline.messages import ReportTiles
 from histoscore.pipeline.strip_readouts import growth_plate_density, with_readouts
+from histoscore.pipeline.unscaled import without_scale
 from histoscore.records import (
     CompartmentResult,
     GradePrediction,
@@ -42,6 +43,7 @@ from histoscore.records import (
 from histoscore.runs.folder import RunFolder
 from histoscore.scoring.grades import compartment_result, excluded_by
 from histoscore.slides.base import Slide
+from histoscore.slides.mpp import ASSUMED
 from histoscore.slides.open import open_slide
 from histoscore.vocabulary import Compartment, Status
 
@@ -150,7 +152,8 @@ class SlideScorer:
 
     def _opened(self, job: SlideJob) -> _Opened:
         with ExitStack() as refused:
-            slide = open_slide(job.row.path, job.row.mpp, self.config.limits)
+            row, config = job.row, self.config
+            slide = open_slide(row.path, row.mpp, config.limits, config.assume_mpp)
             refused.enter_context(slide)
             opened = _Opened(slide, self._overview(slide))
             refused.pop_all()
@@ -196,6 +199,8 @@ class SlideScorer:
             readouts=readouts,
             compartments=compartments,
         )
+        if subject.slide.info.mpp_source == ASSUMED:
+            result = without_scale(result, subject.slide.info.mpp)
         return self._illustrated(subject, result, graded) if graded else (result, [])
 
     def _foreign_stain(self, readouts: Mapping[str, float]) -> str:
@@ -276,6 +281,7 @@ class SlideScorer:
             mpp,
             footer=f"{row.slide} · section {result.section} · model {self.bundle.name}"
             + demonstration,
+            scale_bar=slide.info.mpp_source != ASSUMED,
         )
         path = self.run.overlay_path(row.slide, result.section)
         write_overlay(path, overlay)

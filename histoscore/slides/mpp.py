@@ -20,6 +20,8 @@ TOLERANCE = 0.05
 """Largest relative difference between x and y, and between sheet and file without a note."""
 
 SCANNER, TIFF_TAGS, SHEET = "scanner", "tiff tags", "sheet"
+ASSUMED = "assumed"
+"""Nobody knows it: the user said what to read the slide at."""
 
 _WAY_OUT = "give one in the study sheet's mpp column"
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from histoscore.config import LimitSettings
+from histoscore.errors import PixelSizeError
 from histoscore.records import SlideInfo
-from histoscore.slides.base import Slide
+from histoscore.slides.base import LevelledSlide, Slide
 from histoscore.slides.content import Content, content_of, refusal
+from histoscore.slides.mpp import ASSUMED
 
-Reader = Callable[[Path, float | None, LimitSettings], Slide]
+Reader = Callable[[Path, float | None, LimitSettings], LevelledSlide]
 
 READERS = {
     "openslide": "histoscore.slides.openslide_reader:OpenSlideReader",
@@ -23,7 +26,10 @@ READERS = {
 
 
 def open_slide(
-    path: Path, sheet_mpp: float | None = None, limits: LimitSettings | None = None
+    path: Path,
+    sheet_mpp: float | None = None,
+    limits: LimitSettings | None = None,
+    assume_mpp: float | None = None,
 ) -> Slide:
     """The slide in a file, ready to be read at any scale.
 
@@ -31,12 +37,22 @@ def open_slide(
         path: the slide's file; its content decides, not its ending.
         sheet_mpp: µm per pixel from the study sheet; it wins over the file's.
         limits: what one slide may cost.
+        assume_mpp: µm per pixel to read it at where neither says a believable one; its `info` then
+            says `assumed`, and nothing of it may be told in µm.
 
     Raises:
         SlideError: one of its kinds; `str(error)` is the reason that the tables show.
     """
-    reader = _reader(reader_for(path))
-    return reader(path, sheet_mpp, limits or LimitSettings())
+    reader, limits = _reader(reader_for(path)), limits or LimitSettings()
+    try:
+        return reader(path, sheet_mpp, limits)
+    except PixelSizeError as error:
+        if assume_mpp is None or sheet_mpp is not None:
+            raise
+        slide = reader(path, assume_mpp, limits)
+        notes = (*slide.info.notes, f"{error}; read as if at {assume_mpp:g} µm per pixel")
+        slide.info = replace(slide.info, mpp_source=ASSUMED, notes=notes)
+        return slide
 
 
 def reopened(info: SlideInfo) -> Slide:
@@ -49,10 +65,13 @@ def reopened(info: SlideInfo) -> Slide:
 
 
 def read_info(
-    path: Path, sheet_mpp: float | None = None, limits: LimitSettings | None = None
+    path: Path,
+    sheet_mpp: float | None = None,
+    limits: LimitSettings | None = None,
+    assume_mpp: float | None = None,
 ) -> SlideInfo:
     """What a slide's header says, refused like `open_slide` does; decodes no tiled pixels."""
-    with open_slide(path, sheet_mpp, limits) as slide:
+    with open_slide(path, sheet_mpp, limits, assume_mpp) as slide:
         return slide.info
 
 
