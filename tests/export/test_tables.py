@@ -34,7 +34,8 @@ CONTRACT = {
     "hc_cc_ratio, tidemark_length_um, osteochondral_length_um, median_thickness_um, "
     "min_thickness_um, total_thickness_um, lesion_count, widest_lesion_um, deepest_lesion, "
     "roughness_um, safranin_density, growth_plate_safranin_density, absent_fraction, "
-    "obscured_fraction, focus, chondrocyte_count, chondrocyte_density_per_mm2",
+    "obscured_fraction, focus, chondrocyte_count, chondrocyte_density_per_mm2, "
+    "hyaline_area_px, calcified_area_px, surface_length_px, mean_thickness_px, median_thickness_px",
     "animals": "animal, group, side, knee, region, n_sections, n_missing, grade_max, grade_mean, "
     "grade_sum, hyaline_area_um2, calcified_area_um2, mean_thickness_um, lesion_extent, flags",
     "groups": "outcome, region, timepoint, primary, reference, group, n_reference, n_group, "

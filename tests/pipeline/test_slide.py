@@ -19,7 +19,7 @@ from helpers.miniature import Miniature
 from PIL import Image
 
 from histoscore.config import ScoreConfig, SectionSettings
-from histoscore.errors import PredictionError, SlideError
+from histoscore.errors import PixelSizeError, PredictionError, SlideError
 from histoscore.files import sha256_of
 from histoscore.models.bundle import CalibrationCard
 from histoscore.models.passes import Network
@@ -263,6 +263,62 @@ def test_each_section_has_its_own_fate(scorer: SlideScorer, two_sections: Path) 
 def test_the_sheet_may_choose_among_sections(scorer: SlideScorer, two_sections: Path) -> None:
     result = scorer.score(job(two_sections, sections=(2,)), quiet)
     assert [s.section for s in result.sections] == [2]
+
+
+@pytest.fixture(scope="module")
+def unscaled(scorer: SlideScorer, ill: Path) -> SlideResult:
+    before = scorer.config
+    scorer.config = before.model_copy(update={"assume_mpp": POSE.mpp})
+    result = scorer.score(job(ill, mpp=None, slide="unscaled.png"), quiet)
+    scorer.config = before
+    return result
+
+
+class TestAKneeOfUnknownScale:
+    """The user says what to read it at: pixels and fractions come out, and no micrometre."""
+
+    def test_it_says_so(self, unscaled: SlideResult) -> None:
+        assert (unscaled.mpp, unscaled.mpp_source) == (POSE.mpp, "assumed")
+        assert "pixel_size_assumed" in unscaled.sections[0].flags
+        assert unscaled.status is Status.WARNED
+
+    def test_grades_and_fractions_are_those_of_the_known_scale(
+        self, unscaled: SlideResult, result: SlideResult
+    ) -> None:
+        pairs = zip(unscaled.sections[0].compartments, result.sections[0].compartments, strict=True)
+        for one, other in pairs:
+            assert one.grade == other.grade
+            assert one.lesion_extent == other.lesion_extent
+            assert one.hc_cc_ratio == other.hc_cc_ratio
+
+    def test_areas_and_lengths_are_in_pixels(
+        self, unscaled: SlideResult, result: SlideResult
+    ) -> None:
+        pairs = zip(unscaled.sections[0].compartments, result.sections[0].compartments, strict=True)
+        for one, other in pairs:
+            assert other.hyaline_area_um2
+            assert other.surface_length_um
+            assert one.hyaline_area_px == pytest.approx(other.hyaline_area_um2 / POSE.mpp**2)
+            assert one.surface_length_px == pytest.approx(other.surface_length_um / POSE.mpp)
+            assert other.hyaline_area_px is None
+
+    def test_nothing_is_told_in_micrometres(
+        self, unscaled: SlideResult, scorer: SlideScorer
+    ) -> None:
+        section = unscaled.sections[0]
+        assert section.area_um2 is None
+        for compartment in section.compartments:
+            told = compartment.model_dump(exclude_none=True)
+            assert not {n for n in told if "_um" in n and told[n] != ()}, (
+                "no value under such a name"
+            )
+        objects = scorer.run.geojson_path("unscaled.png").read_text(encoding="utf-8")
+        assert "_um" not in objects
+        assert "hyaline_area_px" in objects
+
+    def test_without_a_word_of_the_user_it_is_refused(self, scorer: SlideScorer, ill: Path) -> None:
+        with pytest.raises(PixelSizeError):
+            scorer.score(job(ill, mpp=None), quiet)
 
 
 class TestWithheld:

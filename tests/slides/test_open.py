@@ -164,6 +164,17 @@ def test_an_svs_without_pixel_size_is_refused_and_the_sheet_helps(tmp_path: Path
     assert read_info(path, sheet_mpp=0.5).mpp_source == "sheet"
 
 
+def test_what_the_user_assumes_counts_only_where_nobody_says_a_pixel_size(tmp_path: Path) -> None:
+    unknown, known = write_svs(tmp_path / "a.svs", mpp=""), write_svs(tmp_path / "b.svs")
+    info = read_info(unknown, assume_mpp=0.8)
+    assert (info.mpp, info.mpp_source) == (0.8, "assumed")
+    assert "as if at 0.8 µm per pixel" in info.notes[-1]
+    assert read_info(known, assume_mpp=0.8).mpp_source == "scanner"
+    assert read_info(unknown, sheet_mpp=0.5, assume_mpp=0.8).mpp_source == "sheet"
+    with pytest.raises(PixelSizeError, match="the study sheet says 352"):
+        open_slide(unknown, sheet_mpp=352.8, assume_mpp=0.8)
+
+
 def test_72_dpi_is_never_taken_for_a_pixel_size(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "a.png", dpi=(72, 72))
     with pytest.raises(PixelSizeError, match=r"the file says 352\.[78]"):
