@@ -32,6 +32,9 @@ class Engine(Protocol):
         They may be overwritten by the next call; the tiles may be, once this one has returned.
         """
 
+    def release(self) -> None:
+        """Gives back what it holds only to compute: another network works next."""
+
 
 class TorchEngine:
     """PyTorch, eagerly: what was trained runs as it was trained.
@@ -62,6 +65,9 @@ class TorchEngine:
             # is queued behind it, is not waited for.
             copied.synchronize()
         return found
+
+    def release(self) -> None:
+        """Nothing: PyTorch's own allocator hands it to the next network."""
 
 
 def _event(device: torch.device) -> torch.cuda.Event | None:

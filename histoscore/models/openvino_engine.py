@@ -65,12 +65,17 @@ class OpenVinoEngine:
                 if folder is None:
                     raise
                 model = _stored(core, whole, shape, Path(passing))
-            self._request = core.compile_model(model, "CPU", options).create_infer_request()
+            self._compiled = core.compile_model(model, "CPU", options)
+            self._request = self._compiled.create_infer_request()
 
     def __call__(self, tiles: Tensor) -> Tensor:
         """As `Engine` says; the answer is overwritten by the next one."""
         found = self._request.infer([tiles.numpy()], share_inputs=True, share_outputs=True)
         return torch.from_numpy(next(iter(found.values())))
+
+    def release(self) -> None:
+        """Layers' results; they are made anew at the next call, in a third of a second."""
+        self._compiled.release_memory()
 
 
 class _Probabilities(nn.Module):

@@ -129,6 +129,7 @@ class Passes:
                 self._batch //= 2
                 self._engines.clear()  # they are made for one shape
             else:
+                engine.release()
                 return blend
 
     def ready(self, network: NetworkName, shape: TileShape) -> Engine:
