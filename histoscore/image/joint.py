@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoscore.geometry import Points
+from histoscore.image.labels import likeliest
 from histoscore.image.placed import grown
 from histoscore.records import Joint, LabelArray, Mask, MedialSide, SegmentationMap
 from histoscore.vocabulary import Compartment, Tissue, Zone
@@ -84,7 +85,7 @@ def locate_joint(coarse: SegmentationMap, sheet_medial: MedialSide | None) -> Jo
             contradiction is flagged.
     """
     mpp = coarse.placement.mpp
-    label = coarse.tissue.argmax(0)
+    label = likeliest(coarse.tissue)
     near_joint = cv2.blur(coarse.zones[0], (5, 5)) < 128
     strips = _facing(_strips(label, near_joint, mpp), mpp)
     bones = _bones(strips, coarse.zones)
@@ -114,7 +115,7 @@ def locate_joint(coarse: SegmentationMap, sheet_medial: MedialSide | None) -> Jo
     )
 
 
-def _strips(label: NDArray[np.int_], near_joint: Mask, mpp: float) -> list[_Strip]:
+def _strips(label: LabelArray, near_joint: Mask, mpp: float) -> list[_Strip]:
     """Pieces of calcified cartilage near the joint, each with its outward normal."""
     layer = (label == Tissue.CALCIFIED) & near_joint
     size = 2 * max(1, round(BRIDGE_UM / 2 / mpp)) + 1
@@ -126,7 +127,7 @@ def _strips(label: NDArray[np.int_], near_joint: Mask, mpp: float) -> list[_Stri
     return [s for s in strips if s is not None and s.length() * mpp >= MIN_STRIP_UM]
 
 
-def _strip(piece: Mask, label: NDArray[np.int_], mpp: float) -> _Strip | None:
+def _strip(piece: Mask, label: LabelArray, mpp: float) -> _Strip | None:
     """A strip whose normal points from bone and marrow to what lies open."""
     points = np.argwhere(piece)[:, ::-1].astype(float)
     _, axes = np.linalg.eigh(np.cov(points.T))
@@ -256,9 +257,7 @@ def _code(is_femoral: bool, is_medial: bool) -> int:
     )
 
 
-def _articular(
-    label: NDArray[np.int_], near_joint: Mask, strips: Sequence[_Strip], mpp: float
-) -> Mask:
+def _articular(label: LabelArray, near_joint: Mask, strips: Sequence[_Strip], mpp: float) -> Mask:
     layers = np.zeros(label.shape, bool)
     for strip in strips:
         column, row = strip.points.astype(int).T

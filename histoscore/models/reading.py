@@ -12,7 +12,14 @@ import numpy as np
 
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.joint import locate_joint
-from histoscore.image.labels import label_map, tissue_only, wanted_around, wanted_cartilage
+from histoscore.image.labels import (
+    around_compartments,
+    label_map,
+    likeliest,
+    tissue_only,
+    wanted_around,
+    wanted_cartilage,
+)
 from histoscore.image.morphometry import measure
 from histoscore.image.strips import layered_picture, straighten, strip_box
 from histoscore.models.passes import Tick
@@ -68,7 +75,8 @@ def read_section(
     if not wanted.any():
         return None
     fine = predictor.fine(slide, coarse, wanted, tick)
-    seen = TissueMap(coarse.tissue.argmax(0).astype(np.uint8), coarse.placement)
+    seen = TissueMap(likeliest(coarse.tissue), coarse.placement)
+    del coarse  # of a whole section it is large, and what follows needs memory of its own
     found = _measured(predictor, slide, joint, fine, seen) if joint else None
     return found or SectionReading(tissue_only(fine), seen)
 
@@ -78,12 +86,13 @@ def _measured(
 ) -> SectionReading | None:
     """The joint's cartilage; None where only one of the two bones has any."""
     labels = label_map(joint, fine)
-    measured = (measure(labels, compartment, joint.up) for compartment in Compartment)
+    near = around_compartments(labels)
+    measured = (measure(near, compartment, joint.up) for compartment in Compartment)
     measures = tuple(m for m in measured if m is not None)
     if {m.compartment.is_femoral for m in measures} != {True, False}:
         return None
     mpp = predictor.mpp_of("grader")
-    strips = tuple(read_strip(slide, labels, m, mpp) for m in measures)
+    strips = tuple(read_strip(slide, near, m, mpp) for m in measures)
     return SectionReading(labels, coarse, joint, measures, strips)
 
 

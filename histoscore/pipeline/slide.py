@@ -19,6 +19,7 @@ from histoscore.export.overlays import draw_overlay, write_overlay
 from histoscore.export.zarr_labels import write_label_store
 from histoscore.geojson import Feature
 from histoscore.geometry import Box, Mpp, Placement
+from histoscore.image.labels import around_compartments
 from histoscore.image.quality import section_readouts
 from histoscore.image.sections import chosen_sections, find_sections
 from histoscore.image.stain import Rgb, stain_readouts, white_point
@@ -291,7 +292,8 @@ class SlideScorer:
             "medial_source": reading.joint.medial_source if reading.joint else None,
             "overlay": path.relative_to(self.run.path).as_posix(),
         }
-        features = to_features(subject.job.sha256, result, reading.labels, surfaces)
+        near = around_compartments(reading.labels)
+        features = to_features(subject.job.sha256, result, near, surfaces)
         return result.model_copy(update=facts), features
 
 

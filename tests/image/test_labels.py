@@ -9,7 +9,15 @@ import pytest
 from helpers.drawn_knee import DrawnKnee, Pose, hyaline_area, knee
 
 from histoscore.image.joint import locate_joint
-from histoscore.image.labels import label_map, tissue_only, wanted_around, wanted_cartilage
+from histoscore.image.labels import (
+    around_compartments,
+    label_map,
+    likeliest,
+    tissue_only,
+    wanted_around,
+    wanted_cartilage,
+)
+from histoscore.image.morphometry import measure
 from histoscore.records import Joint, LabelMap
 from histoscore.vocabulary import Compartment, Tissue
 
@@ -153,3 +161,29 @@ def test_label_maps_are_read_only(labels: LabelMap) -> None:
         labels.tissue[0, 0] = 1
     with pytest.raises(ValueError, match="read-only"):
         labels.compartments[0, 0] = 1
+
+
+def test_what_lies_around_the_compartments_measures_the_same(
+    joint: Joint, labels: LabelMap
+) -> None:
+    near = around_compartments(labels)
+    assert near.tissue.size < 0.7 * labels.tissue.size
+    assert (near.compartments > 0).sum() == (labels.compartments > 0).sum()
+    assert near.tissue.base is not None, "a view"
+    for compartment in Compartment:
+        one, other = (measure(part, compartment, joint.up) for part in (near, labels))
+        assert one is not None
+        assert other is not None
+        assert one.hyaline_area_um2 == other.hyaline_area_um2
+        assert one.surface_length_um == pytest.approx(other.surface_length_um, rel=1e-6)
+        assert one.surface.outer == pytest.approx(other.surface.outer, abs=1e-3)
+
+
+def test_without_compartments_there_is_nothing_to_cut_around(drawing: DrawnKnee) -> None:
+    labels = tissue_only(drawing.tissue_map())
+    assert around_compartments(labels) is labels
+
+
+def test_the_likeliest_class_is_the_first_of_the_largest() -> None:
+    layers = np.random.default_rng(4).integers(0, 4, (9, 30, 50), np.uint8)
+    assert np.array_equal(likeliest(layers), layers.argmax(0))
