@@ -3,9 +3,9 @@
     python -m benchmarks.measures
 
 Draws knees of seeds that nothing is trained on, at the fine network's scale and a finer one, turned
-and mirrored (what scanners do to a section is `benchmarks.views`'s question); takes
-the drawn labels for the label map, measures every compartment and holds it against the geometry
-that was drawn. The second table holds a compartment's views against each other.
+and mirrored (what scanners do to a section is for `benchmarks.views`). Takes the drawn labels for
+the label map, measures every compartment and holds it against the geometry that was drawn. The
+second table holds a compartment's views against each other.
 """
 
 from __future__ import annotations
