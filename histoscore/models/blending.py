@@ -15,7 +15,8 @@ from torch import Tensor
 
 from histoscore.errors import PredictionError
 from histoscore.image.tiles import blend_window
-from histoscore.records import LabelArray, Mask
+from histoscore.records import LabelArray
+from histoscore.vocabulary import IGNORE
 
 NOT_FINITE = "model output not finite: the network gave NaN or infinity"
 
@@ -88,22 +89,21 @@ class LabelRows(_Rows):
 
     def __init__(self, channels: int, rows: int, columns: int, side: int, device: torch.device):
         super().__init__(channels, rows, columns, side, device)
-        self._labels = np.zeros((rows, columns), np.uint8)
-        self._read = np.zeros((rows, columns), bool)
+        self._labels = np.full((rows, columns), IGNORE, np.uint8)
 
-    def finished(self) -> tuple[LabelArray, Mask]:
-        """Labels (rows, columns), and where a tile was read; elsewhere the label is 0.
+    def finished(self) -> LabelArray:
+        """Labels (rows, columns); `IGNORE` where no tile was read.
 
         Raises:
             PredictionError: a tile was not finite.
         """
         self._finish()
-        return self._labels, self._read
+        return self._labels
 
     def _keep(self, rows: slice, sums: Tensor, weights: Tensor) -> None:
         # The largest sum is the largest mean: nothing needs to be divided.
-        self._labels[rows] = _largest(sums).cpu().numpy()
-        self._read[rows] = (weights > 0).cpu().numpy()
+        labels = _largest(sums).masked_fill_(weights <= 0, IGNORE)
+        self._labels[rows] = labels.cpu().numpy()
 
 
 class _Band:
@@ -135,10 +135,10 @@ class _Band:
         return self._sums[(slice(None), *here)], self._weights[here]
 
     def move_up(self, count: int) -> None:
-        for array in (self._sums, self._weights):
-            kept = array[..., count:, :].clone()
-            array.zero_()
-            array[..., : kept.shape[-2], :] = kept
+        for layer in (*self._sums, self._weights):  # a copy of one layer at a time
+            kept = layer[count:].clone()
+            layer.zero_()
+            layer[: len(kept)] = kept
 
 
 def _largest(sums: Tensor) -> Tensor:

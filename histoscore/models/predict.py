@@ -36,7 +36,7 @@ from histoscore.records import (
 )
 from histoscore.slides.base import Slide
 from histoscore.slides.reduced import FACTORS
-from histoscore.vocabulary import OARSI_MOUSE, Ladder, Tissue
+from histoscore.vocabulary import IGNORE, OARSI_MOUSE, Ladder, Tissue
 
 CONTEXT_CHANNELS = 3
 """What the fine network is told: articular cartilage, its look-alikes, nearness to the joint."""
@@ -147,8 +147,8 @@ class Predictor:
             rows, columns = box.shape_at(place.downsample)
             return LabelRows(N_TISSUES, rows, columns, grid.side_px, device)
 
-        tissue, read = self.passes.over("fine", grid, place, fill, canvas, tick).finished()
-        show_through(coarse, place, tissue, read)
+        tissue = self.passes.over("fine", grid, place, fill, canvas, tick).finished()
+        show_through(coarse, place, tissue)
         tissue.setflags(write=False)
         return TissueMap(tissue, place)
 
@@ -188,14 +188,17 @@ def placed(grid: TileGrid, box: Box, slide: Slide) -> Placement:
     return Placement(box.x, box.y, grid.mpp / slide.info.mpp, grid.mpp)
 
 
-def show_through(coarse: SegmentationMap, place: Placement, tissue: LabelArray, read: Mask) -> None:
-    """Where nothing was `read`, `tissue` (at `place`) becomes the coarse map's likeliest class."""
-    if read.all():
+def show_through(coarse: SegmentationMap, place: Placement, tissue: LabelArray) -> None:
+    """Where nothing was read (`IGNORE`), `tissue` (at `place`) becomes the coarse map's likeliest
+    class."""
+    unread = tissue == IGNORE
+    if not unread.any():
         return
+    tissue[unread] = 0
     best = np.zeros(tissue.shape, np.uint8)
     for kind, layer in zip(Tissue, coarse.tissue, strict=True):
         seen = seen_through(layer, coarse.placement, place, tissue.shape)
-        likelier = ~read & (seen > best)
+        likelier = unread & (seen > best)
         tissue[likelier] = kind
         best[likelier] = seen[likelier]
 
