@@ -227,12 +227,12 @@ def _center(labels: LabelMap, mask: Mask) -> NDArray[np.float64] | None:
 
 def _occupied(canvas: _Canvas, labels: LabelMap) -> Mask:
     """Canvas pixels that a text box must not cover: the cartilage and a margin around it."""
-    cartilage = np.isin(labels.tissue, _DRAWN_TISSUES).astype(np.uint8)
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     there = canvas.placement.from_slide(labels.placement.to_slide(corners))
     matrix = cv2.getAffineTransform(corners.astype(np.float32), there.astype(np.float32))
     height, width = canvas.pixels.shape[:2]
-    drawn = cv2.warpAffine(cartilage, matrix, (width, height), flags=cv2.INTER_NEAREST)
+    tissue = cv2.warpAffine(labels.tissue, matrix, (width, height), flags=cv2.INTER_NEAREST)
+    drawn = np.isin(tissue, _DRAWN_TISSUES).astype(np.uint8)
     margin = 2 * round(10 * canvas.unit) + 1
     return cv2.dilate(drawn, np.ones((margin, margin), np.uint8)).astype(np.bool_)
 
