@@ -91,8 +91,12 @@ def altered_configs() -> Iterator[tuple[str, ScoreConfig]]:
     for name in ("sections", "tiles", "quality", "limits"):
         block = getattr(config, name)
         for field in type(block).model_fields:
-            other = block.model_copy(update={field: getattr(block, field) + 1})
+            value = getattr(block, field)
+            changed = (*value, "obscured") if isinstance(value, tuple) else value + 1
+            other = block.model_copy(update={field: changed})
             yield f"{name}.{field}", config.model_copy(update={name: other})
+    for name, value in (("full_section", True), ("chondrocytes", True), ("assume_mpp", 0.7)):
+        yield name, config.model_copy(update={name: value})
 
 
 def test_a_setting_added_one_day_is_decisive_unless_it_is_named() -> None:
