@@ -13,11 +13,15 @@ TESTS = Path(__file__).parents[1]
 QUICK = ("--set", "statistics.permutations=1000")
 
 
-def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
-    """The program, running; standard output and error are pipes of text."""
+def start(
+    *arguments: str | Path, ignored: str | None = None, **options: Any
+) -> subprocess.Popen[str]:
+    """The program, running; standard output and error are pipes of text. Warnings are errors, but
+    for those of the `ignored` kind."""
+    excepted = ("-W", f"ignore::{ignored}") if ignored else ()
     python_path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "helpers.fake_cli", *map(str, arguments)],
+        [sys.executable, "-W", "error", *excepted, "-m", "helpers.fake_cli", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
