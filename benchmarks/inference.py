@@ -71,8 +71,7 @@ def whole_pass(predictor: Predictor, slide: Slide, box: Box) -> tuple[Callable[[
 
 def forward(predictor: Predictor, tiles: int) -> Callable[[], int]:
     """The fine network alone on so many tiles, in whole batches; says how many those are."""
-    spec = predictor.passes.spec("fine")
-    shape = (predictor.tiles.batch, spec.tile_px, spec.tile_px, 3 + spec.context)
+    shape = predictor.passes.shape("fine")
     engine = predictor.passes.ready("fine", shape)
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     batch = torch.from_numpy(noise)

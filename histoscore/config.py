@@ -117,7 +117,9 @@ class TileSettings(Settings):
     """How a section is cut for the networks. Pixel sizes and tile sides are the bundle's."""
 
     overlap: float = Field(0.25, ge=0, le=0.5, description="share of a tile read again")
-    batch: int = Field(8, ge=1, le=256, description="tiles a batch")
+    batch: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
+        "auto", description="tiles a batch; auto: as suits the device"
+    )
     margin_um: float = Field(
         80, ge=20, description="the fine pass reads this far around the coarse cartilage (µm)"
     )

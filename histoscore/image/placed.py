@@ -70,9 +70,9 @@ def grown(mask: Mask, radius: float) -> Mask:
 
 def box_around(mask: Mask, place: Placement) -> Box:
     """The smallest level-0 box that holds every true pixel of a mask with at least one."""
-    rows, columns = np.nonzero(mask)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     d = place.downsample
-    left, top = math.floor(place.x + columns.min() * d), math.floor(place.y + rows.min() * d)
-    right = math.ceil(place.x + (columns.max() + 1) * d)
-    bottom = math.ceil(place.y + (rows.max() + 1) * d)
+    left, top = math.floor(place.x + columns[0] * d), math.floor(place.y + rows[0] * d)
+    right = math.ceil(place.x + (columns[-1] + 1) * d)
+    bottom = math.ceil(place.y + (rows[-1] + 1) * d)
     return Box(left, top, right - left, bottom - top)

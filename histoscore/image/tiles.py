@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -104,8 +105,7 @@ def _touches(
     mask: Mask, placement: Placement, xs: NDArray[np.int64], ys: NDArray[np.int64], side: int
 ) -> NDArray[np.bool_]:
     """(len(ys), len(xs)): whether the tile there shows any True pixel."""
-    sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int64)
-    sums[1:, 1:] = mask.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
+    sums = cv2.integral(mask.astype(np.uint8))
     top, bottom = _pixels_under(ys, side, placement.y, placement.downsample, mask.shape[0])
     left, right = _pixels_under(xs, side, placement.x, placement.downsample, mask.shape[1])
     inside = (

@@ -37,7 +37,7 @@ class SlideTiles:
         # OpenCV warps four channels in a third of the time that three take, and lays channels
         # beside each other in a fifth of the time that slices take.
         if context is not None and context.shape[2] == _COLOURS:
-            context = np.dstack([context, context[..., :1]])
+            context = np.asarray(cv2.merge([context, context[..., 0].copy()]))
         self.context = context
 
     def __call__(self, tile: Box, pixels: NDArray[np.uint8]) -> None:

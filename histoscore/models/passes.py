@@ -35,6 +35,10 @@ TileShape = tuple[int, int, int, int]
 """(batch, rows, columns, channels)."""
 
 
+_BATCH, _BATCHES = 8, {"cuda": 32}
+"""Tiles at once where nobody says, by device (docs/performance.md)."""
+
+
 class Canvas(Protocol):
     """A map that tiles are blended into."""
 
@@ -59,7 +63,7 @@ class Passes:
     Args:
         networks: by name; what is not a segmentation network is passed over.
         device: where they run. precision: of their arithmetic.
-        engine: what runs them. batch: tiles at once.
+        engine: what runs them. batch: tiles at once; auto: as suits the device.
         readers: processes that read tiles; without them threads of this one do.
 
     Raises:
@@ -72,13 +76,14 @@ class Passes:
         device: torch.device,
         precision: Precision,
         engine: EngineName | Literal["auto"],
-        batch: int,
+        batch: int | Literal["auto"],
         readers: Readers | None = None,
     ) -> None:
         self._networks, self._device, self._precision = networks, device, precision
         self._chosen = chosen_engine(engine, device)
         self._engines: dict[NetworkName, Engine] = {}
-        self._batch, self._readers = batch, readers
+        self._batch = _BATCHES.get(device.type, _BATCH) if batch == "auto" else batch
+        self._readers = readers
 
     @property
     def engine(self) -> str:
@@ -116,7 +121,7 @@ class Passes:
             PredictionError: memory is short for a single tile.
         """
         while True:
-            shape = self._shape(network)
+            shape = self.shape(network)
             engine = self.ready(network, shape)
             blend = canvas(engine.device)
             try:
@@ -143,7 +148,8 @@ class Passes:
             )
         return self._engines[network]
 
-    def _shape(self, network: NetworkName) -> TileShape:
+    def shape(self, network: NetworkName) -> TileShape:
+        """Of the batches that a segmentation network is given."""
         spec = self.spec(network)
         return (self._batch, spec.tile_px, spec.tile_px, 3 + spec.context)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Literal
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -211,13 +213,13 @@ def context_channels(coarse: SegmentationMap) -> NDArray[np.uint8]:
         _together(tissue, Tissue.GROWTH_PLATE, Tissue.MENISCUS, Tissue.OTHER_CARTILAGE),
         255 - zones[0],
     ]
-    return np.dstack(channels)
+    return np.asarray(cv2.merge(channels))
 
 
 def _together(tissue: NDArray[np.uint8], *kinds: Tissue) -> NDArray[np.uint8]:
     """(rows, columns) how likely any of these is."""
-    total = tissue[list(kinds)].sum(0, dtype=np.uint16)
-    return np.asarray(np.minimum(total, 255), np.uint8)
+    layers = [tissue[kind] for kind in kinds]
+    return np.asarray(reduce(cv2.add, layers))  # saturates at 255
 
 
 def _device(wanted: str) -> torch.device:

@@ -260,7 +260,7 @@ def test_a_run_of_another_config_or_sheet_is_refused_with_the_difference(tmp_pat
     sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 2"})
     run_study(sheet, tmp_path / "run")
     before = (tmp_path / "run" / "run.json").read_bytes()
-    with pytest.raises(RunMismatchError, match=r"config\.tiles\.batch: 8 → 4"):
+    with pytest.raises(RunMismatchError, match=r"config\.tiles\.batch: auto → 4"):
         run_study(sheet, tmp_path / "run", **{"tiles.batch": 4})
     sheet.write_text(sheet.read_text().replace("DMM", "DMM+exo"))
     with pytest.raises(RunMismatchError, match="study sheet"):
