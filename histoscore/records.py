@@ -350,6 +350,7 @@ class SectionResult(Record):
     reason: str = ""
     medial_side: MedialSide | None = None
     medial_source: Literal["sheet", "model"] | None = None
+    medial_confidence: float | None = None
     flags: tuple[str, ...] = ()
     readouts: Mapping[str, float] = {}
     overlay: str | None = None

@@ -138,6 +138,13 @@ SECTIONS = (
     Column("area_um2", AREA, "tissue area of the section", "µm²"),
     Column("medial_side", TEXT, "where medial lies when the femur is up", allowed="left, right"),
     Column("medial_source", TEXT, "who said where medial lies", allowed="sheet, model"),
+    Column(
+        "medial_confidence",
+        FRACTION,
+        "how clearly the plateaus' shapes tell which is medial",
+        "fraction",
+        "0–1",
+    ),
     _FLAGS,
     Column("overlay", TEXT, "picture of the section, below the run folder"),
 )

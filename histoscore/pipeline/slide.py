@@ -287,10 +287,9 @@ class SlideScorer:
         path = self.run.overlay_path(row.slide, result.section)
         write_overlay(path, overlay)
         write_label_store(self.run.label_path(row.slide, result.section), reading.labels)
-        facts = {
-            "medial_side": reading.joint.medial_side if reading.joint else None,
-            "medial_source": reading.joint.medial_source if reading.joint else None,
-            "overlay": path.relative_to(self.run.path).as_posix(),
+        joint, names = reading.joint, ("medial_side", "medial_source", "medial_confidence")
+        facts = {name: getattr(joint, name) if joint else None for name in names} | {
+            "overlay": path.relative_to(self.run.path).as_posix()
         }
         near = around_compartments(reading.labels)
         features = to_features(subject.job.sha256, result, near, surfaces)

@@ -94,6 +94,7 @@ def _section(grade: float) -> SectionResult:
         status=Status.SCORED,
         medial_side="left",
         medial_source="sheet",
+        medial_confidence=0.875,
         readouts={"focus": 12.34567, "share_orange": 0.25},
         overlay="overlays/one.png",
         compartments=tuple(_compartment(c, grade if c.is_medial else 0) for c in Compartment),

@@ -240,6 +240,8 @@ def test_when_the_sheet_is_silent_the_model_says_and_it_is_flagged(
 ) -> None:
     section = scorer.score(job(ill, medial=None), quiet).sections[0]
     assert (section.medial_side, section.medial_source) == ("left", "model")
+    assert section.medial_confidence is not None
+    assert 0 < section.medial_confidence <= 1
     assert "medial_side_from_model" in section.flags
 
 
@@ -340,6 +342,7 @@ class TestWithheld:
         assert_withheld(result, NO_JOINT)
         section = result.sections[0]
         assert (section.medial_side, section.medial_source) == (None, None)
+        assert section.medial_confidence is None
         assert section.overlay
         with Image.open(scorer.run.path / section.overlay) as picture:
             assert picture.width >= 800
