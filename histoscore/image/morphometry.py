@@ -347,6 +347,10 @@ def _roughness(crest: _Floats, eroded: Mask) -> float:
 
 
 def _smooth_length(outer: Points) -> float:
-    """Length of the surface with clefts closed, seen at 10 µm: pixel steps are not surface."""
-    smooth = smoothed(outer, 2)
-    return polyline_length(np.vstack([smooth[: -1 : int(10 / STEP_UM)], smooth[-1:]]))
+    """Length of the surface with clefts closed, seen at 5 µm: pixel steps are not surface.
+
+    Where clefts are closed the shallow roughness between them goes too; at 10 µm, the step of the
+    drawn truth, a surface would come out 0.8 % short.
+    """
+    smooth = smoothed(outer, 1.5 / STEP_UM)
+    return polyline_length(np.vstack([smooth[: -1 : int(5 / STEP_UM)], smooth[-1:]]))

@@ -20,7 +20,7 @@ from histoscore.files import json_text
 from histoscore.records import Record, SlideRow
 from histoscore.vocabulary import OARSI_MOUSE
 
-STAGE_VERSION = 7
+STAGE_VERSION = 8
 """Raised whenever the same slide and settings may give another result than before."""
 
 
