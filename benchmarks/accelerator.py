@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.reading import grid
-from histoscore.geometry import Box, Placement
+from histoscore.geometry import Placement
 from histoscore.models.cores import leave_cores_to_networks, reuse_memory, usable_cores
 from histoscore.models.filling import SlideTiles
 from histoscore.models.passes import blend_tiles
@@ -74,7 +74,7 @@ def main() -> None:
         downsample = tiles.mpp / info.mpp
         place = Placement(0, 0, downsample, tiles.mpp)
         coarse = Placement(0, 0, 2.6 * downsample, tiles.mpp)
-        rows, columns = Box(0, 0, info.width, info.height).shape_at(2.6 * downsample)
+        rows, columns = info.whole.shape_at(2.6 * downsample)
         told = np.zeros((rows, columns, 3), np.uint8)
         fill = SlideTiles(slide, tiles.mpp, told, coarse)
         for milliseconds in arguments.ms:

@@ -62,7 +62,7 @@ def line(
 
 def everything(slide: Slide) -> Box:
     """The whole slide."""
-    return Box(0, 0, slide.info.width, slide.info.height)
+    return slide.info.whole
 
 
 def main() -> None:

@@ -125,7 +125,7 @@ def main() -> None:
     print("| engine | tiles | network alone, tiles/s | whole pass, tiles/s | share |")
     print("|---|---|---|---|---|")
     with open_slide(path) as slide:
-        whole_slide = Box(0, 0, slide.info.width, slide.info.height)
+        whole_slide = slide.info.whole
         box = middle_of(slide)
         for name in ENGINES:
             predictor = Predictor.of(bundle, "cpu", TileSettings(), name)

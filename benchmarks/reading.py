@@ -41,7 +41,7 @@ def grid(path: Path, overlap: float = OVERLAP) -> TileGrid:
     """The fine network's grid over the whole slide."""
     with open_slide(path) as slide:
         info = slide.info
-        whole = Box(0, 0, info.width, info.height)
+        whole = info.whole
         place = Placement(0, 0, 8, Mpp(info.mpp * 8))
         mask = np.ones(whole.shape_at(8), bool)
         return grid_over(mask, place, SIDE_PX, MPP, info.mpp, overlap, whole)

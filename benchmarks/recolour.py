@@ -80,7 +80,7 @@ def frames(study: Path, count: int) -> Iterator[tuple[Picture, Picture, Picture,
         truth = tifffile.imread(study / "truth" / f"{Path(slide).stem}.labels.tif")
         with open_slide(study / slide) as source:
             info = source.info
-            whole = source.read_at(Box(0, 0, info.width, info.height), Mpp(MPP))
+            whole = source.read_at(info.whole, Mpp(MPP))
         size = whole.shape[1::-1]
         labels = np.asarray(cv2.resize(truth, size, interpolation=cv2.INTER_NEAREST), np.uint8)
         rows, columns = np.nonzero(np.isin(labels, ARTICULAR))

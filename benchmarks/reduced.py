@@ -18,7 +18,6 @@ import numpy as np
 
 from benchmarks.demo import read
 from histoscore.config import TileSettings
-from histoscore.geometry import Box
 from histoscore.models.bundle import find_bundle
 from histoscore.models.predict import Predictor
 from histoscore.models.reading import SectionReading, read_section
@@ -33,7 +32,7 @@ def readings(study: Path, predictor: Predictor) -> Iterator[tuple[SectionReading
     """Each section from reduced tiles, and from whole ones."""
     for name in read(study / "study.csv")["slide"]:
         with open_slide(study / name) as slide:
-            box = Box(0, 0, slide.info.width, slide.info.height)
+            box = slide.info.whole
             reduced = read_section(predictor, slide, box, None)
             with patch.object(slide, "_read_reduced", return_value=None):
                 whole = read_section(predictor, slide, box, None)

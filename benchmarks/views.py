@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from histoscore.config import TileSettings
-from histoscore.geometry import Box, Mpp
+from histoscore.geometry import Mpp
 from histoscore.models.bundle import find_bundle
 from histoscore.models.cores import leave_cores_to_networks, reuse_memory
 from histoscore.models.predict import Predictor
@@ -46,7 +46,7 @@ MEASURES = ("hyaline_area_um2", "calcified_area_um2", "surface_length_um", "mean
 def pictures(path: Path) -> Iterator[tuple[str, PictureInMemory]]:
     """The section on a slide, as several scanners and hands would have delivered it."""
     with open_slide(path) as slide:
-        whole = Box(0, 0, slide.info.width, slide.info.height)
+        whole = slide.info.whole
         sharp = slide.read_at(whole, slide.info.mpp)
     half = shrunk(sharp, 0.5)
     yield USUAL, PictureInMemory(half, Mpp(0.5))
@@ -85,7 +85,7 @@ def turned(rgb: RgbImage) -> RgbImage:
 def measured(predictor: Predictor, path: Path, seed: int) -> Iterator[dict[str, float | str]]:
     """A row for each compartment in each picture."""
     for view, slide in pictures(path):
-        box = Box(0, 0, slide.info.width, slide.info.height)
+        box = slide.info.whole
         reading = read_section(predictor, slide, box, None)
         for found in reading.measures if reading else ():
             row: dict[str, float | str] = {

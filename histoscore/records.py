@@ -59,6 +59,11 @@ class SlideInfo:
     associated: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def whole(self) -> Box:
+        """All of the slide."""
+        return Box(0, 0, self.width, self.height)
+
 
 @dataclass(frozen=True, slots=True)
 class Section:

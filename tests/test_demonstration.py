@@ -187,7 +187,7 @@ class TestWhereTilesBegin:
 
     def test_hardly_shows_in_the_fine_map(self, networks: Predictor) -> None:
         with open_slide(DEMO / ONE_SECTION) as slide:
-            whole = Box(0, 0, slide.info.width, slide.info.height)
+            whole = slide.info.whole
             coarse = networks.coarse(slide, whole)
             joint = locate_joint(coarse, None)
             assert joint is not None

@@ -9,6 +9,7 @@ from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
 from histoscore.geometry import Placement
+from histoscore.image.placed import occupied
 from histoscore.records import Mask
 
 
@@ -25,21 +26,12 @@ def mask_outline(mask: Mask, placement: Placement) -> BaseGeometry:
 
 def _row_runs(mask: Mask) -> NDArray[np.object_]:
     """One rectangle for each run of True pixels in a row, in array pixel corners."""
-    top, left, part = _cut(mask)
-    padded = np.zeros((part.shape[0], part.shape[1] + 2), dtype=np.int8)
-    padded[:, 1:-1] = part
+    here = occupied(mask)
+    top, left = (part.start for part in here)
+    padded = np.pad(mask[here].astype(np.int8), ((0, 0), (1, 1)))
     steps = np.diff(padded, axis=1)
     rows, starts = np.nonzero(steps == 1)
     _, ends = np.nonzero(steps == -1)
     rows = rows + top
     rectangles: NDArray[np.object_] = shapely.box(starts + left, rows, ends + left, rows + 1)
     return rectangles
-
-
-def _cut(mask: Mask) -> tuple[int, int, Mask]:
-    """Row and column where the True pixels begin, and the part of the mask that holds them."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return 0, 0, mask[:0, :0]
-    top, left = int(rows[0]), int(columns[0])
-    return top, left, mask[top : rows[-1] + 1, left : columns[-1] + 1]

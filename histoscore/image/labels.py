@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoscore.geometry import Placement
-from histoscore.image.placed import box_around, grown, mask_through, nearest_through
+from histoscore.image.placed import (
+    box_around,
+    grown,
+    mask_through,
+    nearest_through,
+    occupied,
+)
 from histoscore.records import Joint, LabelArray, LabelMap, Mask, SegmentationMap, TissueMap
 from histoscore.vocabulary import Tissue
 
@@ -72,18 +78,13 @@ def likeliest(layers: NDArray[np.uint8]) -> LabelArray:
 def around_compartments(labels: LabelMap) -> LabelMap:
     """The part of a label map that holds its compartments and a margin, as a view: of a whole
     section it is a small one, and masks of it cost a tenth of what masks of the whole do."""
-    owned = labels.compartments
-    rows, columns = (np.flatnonzero(owned.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
+    here = rows, columns = occupied(labels.compartments, _MARGIN_PX)
+    if rows.stop == 0:
         return labels
-    top, left = (max(0, int(found[0]) - _MARGIN_PX) for found in (rows, columns))
-    here = (
-        slice(top, int(rows[-1]) + _MARGIN_PX + 1),
-        slice(left, int(columns[-1]) + _MARGIN_PX + 1),
-    )
     place = labels.placement
-    moved = replace(place, x=place.x + left * place.downsample, y=place.y + top * place.downsample)
-    return LabelMap(labels.tissue[here], owned[here], moved)
+    d = place.downsample
+    moved = replace(place, x=place.x + columns.start * d, y=place.y + rows.start * d)
+    return LabelMap(labels.tissue[here], labels.compartments[here], moved)
 
 
 def _compartments(joint: Joint, near: Mask, fine: TissueMap) -> LabelArray:

@@ -68,11 +68,24 @@ def grown(mask: Mask, radius: float) -> Mask:
     return np.asarray(cv2.dilate(mask.astype(np.uint8), disc) > 0)
 
 
+def occupied(array: NDArray[Any], margin: int = 0) -> tuple[slice, slice]:
+    """Rows and columns from the first to the last with anything but 0 or False, `margin` pixels
+    more where there are any; empty slices where there is nothing."""
+    rows, columns = (np.flatnonzero(array.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    first, last = (
+        slice(max(0, int(found[0]) - margin), min(size, int(found[-1]) + margin + 1))
+        for found, size in zip((rows, columns), array.shape, strict=True)
+    )
+    return first, last
+
+
 def box_around(mask: Mask, place: Placement) -> Box:
     """The smallest level-0 box that holds every true pixel of a mask with at least one."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    rows, columns = occupied(mask)
     d = place.downsample
-    left, top = math.floor(place.x + columns[0] * d), math.floor(place.y + rows[0] * d)
-    right = math.ceil(place.x + (columns[-1] + 1) * d)
-    bottom = math.ceil(place.y + (rows[-1] + 1) * d)
+    left, top = math.floor(place.x + columns.start * d), math.floor(place.y + rows.start * d)
+    right = math.ceil(place.x + columns.stop * d)
+    bottom = math.ceil(place.y + rows.stop * d)
     return Box(left, top, right - left, bottom - top)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from histoscore.geometry import Box, Mpp
+from histoscore.geometry import Mpp
 from histoscore.models.dataset import as_shown, scaled
 from histoscore.models.examples import Example, store_array
 from histoscore.models.predict import Predictor, context_channels
@@ -34,5 +34,5 @@ def _seen_by_coarse(predictor: Predictor, example: Example) -> NDArray[np.uint8]
     rng = np.random.default_rng([7_003, number_of(example.name)])
     picture = as_shown(np.ascontiguousarray(small.pixels[..., :3]), small.facts.are_dyes, rng)
     slide = PictureInMemory(picture, Mpp(small.facts.mpp))
-    box = Box(0, 0, slide.info.width, slide.info.height)
+    box = slide.info.whole
     return context_channels(predictor.coarse(slide, box))

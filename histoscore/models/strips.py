@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoscore.files import write_atomic
-from histoscore.geometry import Box, Mpp
+from histoscore.geometry import Mpp
 from histoscore.image.strips import ABOVE_PX
 from histoscore.models.dataset import UInt8, as_shown, recoloured
 from histoscore.models.examples import Example
@@ -70,7 +70,7 @@ def cut_strips(predictor: Predictor, example: Example, seed: int, file: Path) ->
     mpp = Mpp(example.facts.mpp)
     picture = as_shown(colours, drawn, np.random.default_rng([7_002, seed]))
     slide = PictureInMemory(picture, mpp)
-    box = Box(0, 0, slide.info.width, slide.info.height)
+    box = slide.info.whole
     reading = read_section(predictor, slide, box, example.facts.medial)
     # The dyes stand in for colours; turned over, since what lies outside a picture is white, and
     # means no dye.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from histoscore.config import SectionSettings
 from histoscore.errors import SlideError, UsageError
 from histoscore.files import sha256_of
-from histoscore.geometry import Box, Mpp, Placement
+from histoscore.geometry import Mpp, Placement
 from histoscore.image.sections import chosen_sections, find_sections
 from histoscore.image.tissue import tissue_mask
 from histoscore.records import Mask, Section
@@ -71,7 +71,7 @@ def _surveyed(row: StudyRow, settings: SectionSettings) -> SurveyedSlide:
     with open_slide(row.path, row.mpp) as slide:
         info = slide.info
         mpp = Mpp(max(settings.overview_mpp, info.mpp))
-        tissue = tissue_mask(slide.read_at(Box(0, 0, info.width, info.height), mpp), mpp)
+        tissue = tissue_mask(slide.read_at(info.whole, mpp), mpp)
     placement = Placement(0, 0, mpp / info.mpp, mpp)
     found = find_sections(tissue, placement, (info.width, info.height), settings)
     chosen = chosen_sections(found, row.sections)

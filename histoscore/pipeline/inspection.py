@@ -9,7 +9,7 @@ from statistics import median
 
 from histoscore.config import ScoreConfig
 from histoscore.errors import SlideError
-from histoscore.geometry import Box, Mpp, Placement
+from histoscore.geometry import Mpp, Placement
 from histoscore.records import Section, SlideInfo
 from histoscore.slides.open import open_slide, read_info
 from histoscore.study import Study, StudyRow, read_study
@@ -51,7 +51,7 @@ def describe_slide(
     with open_slide(path, sheet_mpp, config.limits, config.assume_mpp) as slide:
         info = slide.info
         mpp = Mpp(config.sections.overview_mpp)
-        overview = slide.read_at(Box(0, 0, info.width, info.height), mpp)
+        overview = slide.read_at(info.whole, mpp)
     placement = Placement(0.0, 0.0, mpp / info.mpp, mpp)
     mask = tissue_mask(overview, mpp)
     return info, find_sections(mask, placement, (info.width, info.height), config.sections)

@@ -163,7 +163,7 @@ class SlideScorer:
     def _overview(self, slide: Slide) -> _Overview:
         info = slide.info
         mpp = Mpp(max(self.config.sections.overview_mpp, info.mpp))
-        picture = slide.read_at(Box(0, 0, info.width, info.height), mpp)
+        picture = slide.read_at(info.whole, mpp)
         tissue = tissue_mask(picture, mpp)
         placement = Placement(0, 0, mpp / info.mpp, mpp)
         return _Overview(picture, tissue, placement, white_point(picture, tissue))

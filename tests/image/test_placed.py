@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from histoscore.geometry import Mpp, Placement
-from histoscore.image.placed import box_around, grown, mask_through, nearest_through, seen_through
+from histoscore.image.placed import (
+    box_around,
+    grown,
+    mask_through,
+    nearest_through,
+    occupied,
+    seen_through,
+)
+from histoscore.records import Mask
 
 SLIDE_MPP = 0.437
 
@@ -145,3 +154,18 @@ def test_a_box_holds_every_true_pixel_and_hardly_more(
     assert top - 1 < box.y <= top
     assert right <= box.right < right + 1 + 1e-6
     assert bottom <= box.bottom < bottom + 1 + 1e-6
+
+
+@given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=9)), st.integers(0, 3))
+def test_what_is_occupied_holds_everything_and_no_more(mask: Mask, margin: int) -> None:
+    rows, columns = occupied(mask, margin)
+    assert mask[rows, columns].sum() == mask.sum()
+    for kept, size, there in zip(
+        (rows, columns), mask.shape, (mask.any(1), mask.any(0)), strict=True
+    ):
+        found = np.flatnonzero(there)
+        if len(found):
+            assert kept.start == max(0, found[0] - margin)
+            assert kept.stop == min(size, found[-1] + margin + 1)
+        else:
+            assert (kept.start, kept.stop) == (0, 0)

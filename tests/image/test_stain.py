@@ -114,7 +114,7 @@ def test_readouts_of_no_pixels_are_missing_and_not_0() -> None:
 
 def readouts_of(path: Path, sheet_mpp: float | None = None) -> dict[str, float]:
     with open_slide(path, sheet_mpp=sheet_mpp) as slide:
-        box = Box(0, 0, slide.info.width, slide.info.height)
+        box = slide.info.whole
         picture = slide.read_at(box, Mpp(4.0))
     tissue = tissue_mask(picture, 4.0)
     return stain_readouts(picture[tissue], white_point(picture, tissue))

@@ -17,7 +17,7 @@ from helpers.slide_files import write_svs, write_tiff
 
 from histoscore.config import TileSettings
 from histoscore.errors import DamagedSlideError
-from histoscore.geometry import Box, Mpp, Placement
+from histoscore.geometry import Mpp, Placement
 from histoscore.image.tiles import grid_over
 from histoscore.models.feeding import fed
 from histoscore.models.filling import SlideTiles
@@ -47,7 +47,7 @@ def slide(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Slide]:
 
 
 def grid(slide: Slide) -> TileGrid:
-    whole = Box(0, 0, slide.info.width, slide.info.height)
+    whole = slide.info.whole
     place = Placement(0, 0, 8, Mpp(slide.info.mpp * 8))
     mask = np.ones(whole.shape_at(8), bool)
     return grid_over(mask, place, SIDE_PX, TILE_MPP, slide.info.mpp, 0.25, whole)
@@ -164,7 +164,7 @@ def test_nothing_is_left_when_they_go(tmp_path: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_is_fed_by_them(slide: Slide) -> None:
     networks = {"coarse": network(OnEveryPixel(), TILE_MPP, SIDE_PX)}
-    box = Box(0, 0, slide.info.width, slide.info.height)
+    box = slide.info.whole
     maps = []
     for device in ("cuda", "cpu"):
         predictor = Predictor(networks, device, TileSettings(batch=BATCH))  # type: ignore[arg-type]

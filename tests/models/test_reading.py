@@ -8,7 +8,7 @@ from helpers.drawn_knee import DrawnKnee, Pose, knee
 from helpers.fake_networks import painted, reading_networks
 
 from histoscore.config import TileSettings
-from histoscore.geometry import Box, Mpp
+from histoscore.geometry import Mpp
 from histoscore.models.predict import Predictor
 from histoscore.models.reading import SectionReading, read_section
 from histoscore.slides.memory import PictureInMemory
@@ -21,7 +21,7 @@ PLATEAUS = (Compartment.MTP, Compartment.LTP)
 def read(drawing: DrawnKnee, full_section: bool = False) -> SectionReading | None:
     predictor = Predictor(reading_networks(3.7, 2.3), "cpu", TileSettings())
     slide = PictureInMemory(painted(drawing), Mpp(POSE.mpp))
-    box = Box(0, 0, slide.info.width, slide.info.height)
+    box = slide.info.whole
     return read_section(predictor, slide, box, "left", full_section)
 
 

@@ -308,7 +308,7 @@ class TestLabelMap:
         labels = labels_of(study, "M002")
         with open_slide(study / "slides" / "M002.svs") as slide:
             assert labels.shape == (slide.info.height, slide.info.width)
-            picture = slide.read_at(Box(0, 0, slide.info.width, slide.info.height), slide.info.mpp)
+            picture = slide.read_at(slide.info.whole, slide.info.mpp)
         glass, plate, bone = (
             picture[labels == kind].mean(0)
             for kind in (Tissue.BACKGROUND, Tissue.GROWTH_PLATE, Tissue.BONE)

@@ -250,7 +250,7 @@ def test_a_damaged_tile_of_a_plain_tiff_costs_that_tile_only(tmp_path: Path) -> 
 
 def read_all(path: Path) -> np.ndarray:
     with open_slide(path, sheet_mpp=MPP) as slide:
-        return slide.read_at(Box(0, 0, slide.info.width, slide.info.height), slide.info.mpp)
+        return slide.read_at(slide.info.whole, slide.info.mpp)
 
 
 @pytest.mark.parametrize("compression", [None, "lzw", "deflate", "jpeg"])

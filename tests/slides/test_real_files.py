@@ -44,6 +44,6 @@ def _look(path: Path) -> object:
         with open_slide(path, sheet_mpp=0.5) as slide:
             info = slide.info
             mpp = Mpp(0.5 * max(1, info.width / 256, info.height / 256))
-            return slide.read_at(Box(0, 0, info.width, info.height), mpp).shape
+            return slide.read_at(info.whole, mpp).shape
     except SlideError as reason:
         return str(reason)
