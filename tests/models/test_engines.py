@@ -164,6 +164,17 @@ def test_the_precision_asked_for_is_recorded(precision: Precision) -> None:
     assert made.engine == f"torch cpu {precision}"
 
 
+@pytest.mark.parametrize(
+    ("device", "asked", "tiles"), [("cpu", "auto", 8), ("cuda", "auto", 32), ("cuda", 5, 5)]
+)
+def test_a_gpu_is_given_more_tiles_at_once_unless_somebody_says(
+    device: str, asked: Any, tiles: int
+) -> None:
+    networks = {"coarse": network(OnEveryPixel(), 0.7, 64)}
+    made = passes.Passes(networks, torch.device(device), "float32", "torch", asked)  # type: ignore[arg-type]
+    assert made.shape("coarse") == (tiles, 64, 64, 3)
+
+
 class TestInThePredictor:
     """Whole maps, and what happens where memory is short."""
 
