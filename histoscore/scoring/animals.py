@@ -133,6 +133,7 @@ def _score_region(
         grade_sum=math.fsum(max(section) for section in graded if section) if grades else None,
         **{name: _mean(values) for name, values in (areas | means).items()},
         flags=tuple(name for name, is_so in flags.items() if is_so),
+        graded_sections=(sum(map(bool, graded)),),
     )
 
 
@@ -177,4 +178,5 @@ def _averaged(knees: Sequence[AnimalScore]) -> AnimalScore:
         n_missing=sum(knee.n_missing for knee in knees),
         **numbers,
         flags=(*flags, "knees_averaged"),
+        graded_sections=tuple(count for knee in knees for count in knee.graded_sections),
     )

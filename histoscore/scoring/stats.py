@@ -148,16 +148,27 @@ def _question(
 
 
 def _remarks(outcome: str, chosen: Sequence[AnimalScore]) -> tuple[str, ...]:
-    counts = {score.n_sections for score in chosen}
-    remarks = []
-    if outcome in _GROWS_WITH_SECTIONS and len(counts) > 1:
-        remarks.append(
-            f"animals have {min(counts)} to {max(counts)} sections, and {outcome} grows with them"
-        )
+    remarks = _uneven(outcome, chosen) if outcome in _GROWS_WITH_SECTIONS else []
     averaged = sum("knees_averaged" in score.flags for score in chosen)
     if averaged:
         remarks.append(f"two knees averaged in {averaged} animals")
     return tuple(remarks)
+
+
+def _uneven(outcome: str, chosen: Sequence[AnimalScore]) -> list[str]:
+    """Where animals were not looked at equally often; a section without a grade adds nothing.
+
+    A knee without any graded section has no score and takes no part in an average.
+    """
+    counts = {count for score in chosen for count in score.graded_sections if count}
+    incomplete = sum(score.n_missing > 0 for score in chosen)
+    remarks = []
+    if len(counts) > 1:
+        span = f"{min(counts)} to {max(counts)} graded sections"
+        remarks.append(f"animals have {span} a knee, and {outcome} grows with them")
+    if incomplete:
+        remarks.append(f"grades are missing in {incomplete} of {len(chosen)} animals")
+    return remarks
 
 
 def _answer(question: Question, plan: Plan, settings: StatisticsSettings) -> list[GroupComparison]:

@@ -96,6 +96,14 @@ def test_missing_grade_is_counted_and_not_zero() -> None:
     assert region_of(scores, Region.LATERAL).flags == ()
 
 
+def test_sections_with_a_grade_are_counted_by_region() -> None:
+    torn = SECOND | {MTP: (None, 17_000)}
+    scores = score_animals(knee(FIRST, torn) + knee(FIRST, side=Side.RIGHT))
+    left = scores[: len(Region)]
+    assert (region_of(left, Region.MTP).n_graded, region_of(left, Region.MEDIAL).n_graded) == (1, 2)
+    assert region_of(average_knees(scores), Region.MTP).graded_sections == (1, 1)
+
+
 def test_compartment_that_was_never_found_is_missing_too() -> None:
     without_tibia = {name: values for name, values in SECOND.items() if name is not MTP}
     joint = region_of(score_animals(knee(FIRST, without_tibia)), Region.JOINT)

@@ -32,6 +32,7 @@ def animal(
     knee: Knee = Knee.INDEX,
     timepoint: str | None = None,
     sections: int = 3,
+    withheld: int = 0,
 ) -> AnimalScore:
     return AnimalScore(
         animal=name,
@@ -41,8 +42,9 @@ def animal(
         timepoint=timepoint,
         region=Region.MEDIAL,
         n_sections=sections,
-        n_missing=0,
+        n_missing=2 * withheld,
         **dict.fromkeys(MEASURES, value),
+        graded_sections=(sections - withheld,),
     )
 
 
@@ -227,8 +229,32 @@ def test_unequal_numbers_of_sections_are_noted_where_scores_grow_with_them() -> 
     scores = study({"sham": SHAM, "vehicle": VEHICLE})
     scores[0] = animal("sham0", "sham", 0.0, sections=1)
     rows = compare(scores, StatisticsSettings(), ["sham", "vehicle"])
-    noted = {r.outcome for r in rows if "animals have 1 to 3 sections" in r.note}
+    noted = {r.outcome for r in rows if "animals have 1 to 3 graded sections a knee" in r.note}
     assert noted == {"grade_max", "grade_sum"}
+
+
+def test_withheld_grades_are_noted_where_scores_grow_with_graded_sections() -> None:
+    """All grades are 2, and two of three sections of one group are withheld: the sums are apart."""
+    scores = [animal(f"a{n}", "sham", 6.0) for n in range(5)]
+    scores += [animal(f"b{n}", "DMM", 2.0, withheld=2) for n in range(5)]
+    rows = compare(scores, StatisticsSettings(), ["sham", "DMM"])
+    notes = {row.outcome: row.note for row in rows if row.region is Region.MEDIAL}
+    assert notes["grade_sum"] == (
+        "exact; animals have 1 to 3 graded sections a knee, and grade_sum grows with them; "
+        "grades are missing in 5 of 10 animals"
+    )
+    assert "graded sections" in notes["grade_max"]
+    assert notes["grade_mean"] == "exact"
+
+
+def test_two_averaged_knees_are_not_twice_as_many_sections() -> None:
+    scores = study({"sham": SHAM, "vehicle": VEHICLE})
+    scores += [animal(f"sham{n}", "sham", v, side=Side.RIGHT) for n, v in enumerate(SHAM)]
+    rows = compare(scores, StatisticsSettings(), ["sham", "vehicle"])
+    assert not any("graded sections" in row.note for row in rows)
+    scores.append(animal("vehicle0", "vehicle", 3.0, side=Side.RIGHT, sections=1))
+    rows = compare(scores, StatisticsSettings(), ["sham", "vehicle"])
+    assert any("animals have 1 to 3 graded sections a knee" in row.note for row in rows)
 
 
 def test_values_all_equal_give_p_one_and_say_so() -> None:
