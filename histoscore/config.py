@@ -193,6 +193,9 @@ class StatisticsSettings(Settings):
     contrasts: tuple[tuple[str, str], ...] = Field(
         (), description="planned pairs (reference, group); default: all against the reference"
     )
+    ordered_groups: tuple[str, ...] = Field(
+        (), description="groups in the order of an expected trend, three or more; default: no trend"
+    )
     min_animals: int = Field(4, ge=2, description="fewer a group: description only")
     confidence: float = Field(0.95, gt=0.5, lt=1)
     permutations: int = Field(

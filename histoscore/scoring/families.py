@@ -2,7 +2,8 @@
 
 A family holds one value an animal, so nothing smaller than an animal can be tested. Three groups
 or more are compared by Kruskal–Wallis, then each with the reference by Dunn; two groups, and
-planned contrasts, by the exact Mann–Whitney test. Beside every p stand n, medians, Cliff's delta
+planned contrasts, by the exact Mann–Whitney test; ordered groups, on request, for a trend by
+Jonckheere–Terpstra. Beside every pairwise p stand n, medians, Cliff's delta
 and the Hodges–Lehmann shift. A group of fewer animals than `min_animals` is described, not tested.
 """
 
@@ -27,9 +28,13 @@ from histoscore.scoring.ranktests import (
     mann_whitney,
     smallest_p,
 )
+from histoscore.scoring.trends import expected_j, jonckheere_terpstra
 
 ALL_GROUPS = "all"
 """What stands in the column `group` of a row that tests all groups at once."""
+
+_LEAST_TREND = 3
+_WAYS = {-1: "values fall", 0: "neither rising nor falling", 1: "values rise"}
 
 Pair = tuple[str, str]
 """(reference, group)."""
@@ -64,11 +69,15 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which groups are held against which; `is_planned` where the configuration named pairs."""
+    """Which groups are held against which.
+
+    `is_planned` where the configuration named pairs; `ordered` are the groups of a trend, if any.
+    """
 
     groups: tuple[str, ...]
     pairs: tuple[Pair, ...]
     is_planned: bool
+    ordered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +109,23 @@ def plan_of(groups: Sequence[str], settings: StatisticsSettings) -> Plan:
     """The pairs to compare: the planned ones, else every group with the reference.
 
     Raises:
-        ConfigError: the reference or a contrast names a group that there is not.
+        ConfigError: the reference, a contrast or the trend names a group that there is not.
     """
-    for name in (settings.reference, *(name for pair in settings.contrasts for name in pair)):
+    pairs = (name for pair in settings.contrasts for name in pair)
+    for name in (settings.reference, *pairs, *settings.ordered_groups):
         if name is not None and name not in groups:
             raise ConfigError(f"statistics: the study has no group {name!r}{_hint(name, groups)}")
     if any(reference == group for reference, group in settings.contrasts):
         raise ConfigError("statistics.contrasts: a group cannot be compared with itself")
+    ordered = settings.ordered_groups
+    if ordered and (len(ordered) < _LEAST_TREND or len(set(ordered)) < len(ordered)):
+        raise ConfigError(
+            f"statistics.ordered_groups: name {_LEAST_TREND} groups or more, each once, in order"
+        )
     reference = groups[0] if settings.reference is None else settings.reference
     default = tuple((reference, group) for group in groups if group != reference)
-    pairs = tuple(dict.fromkeys(settings.contrasts)) or default
-    return Plan(tuple(groups), pairs, bool(settings.contrasts))
+    chosen = tuple(dict.fromkeys(settings.contrasts)) or default
+    return Plan(tuple(groups), chosen, bool(settings.contrasts), ordered)
 
 
 def answer(family: Family, plan: Plan, settings: StatisticsSettings) -> tuple[Answer, ...]:
@@ -130,6 +145,7 @@ def answer(family: Family, plan: Plan, settings: StatisticsSettings) -> tuple[An
     tests = dict(zip(tested, _test_pairs(tested, enough, plan, settings), strict=True))
     adjusted = dict(zip(tested, holm([test.p for test in tests.values()]), strict=True))
     rows = [_omnibus(family, enough)] if len(enough) > 2 else []
+    rows += [_trend(family, enough, plan, settings)] if plan.ordered else []
     for pair in plan.pairs:
         if pair in tests:
             rows.append(_comparison(family, pair, tests[pair], adjusted[pair], settings))
@@ -225,7 +241,28 @@ def _omnibus(family: Family, enough: Mapping[str, Sequence[float]]) -> Answer:
     return all_groups(family, test, pooled, note)
 
 
-def all_groups(family: Family, test: RankTest, pooled: Sequence[float], note: str) -> Answer:
+def _trend(
+    family: Family, enough: Mapping[str, Sequence[float]], plan: Plan, settings: StatisticsSettings
+) -> Answer:
+    """The row of a trend over the ordered groups; those with too few animals are left out."""
+    ordered = {group: enough[group] for group in plan.ordered if group in enough}
+    pooled = [value for sample in ordered.values() for value in sample]
+    small = [group for group in plan.ordered if group not in enough]
+    left = f"left out for fewer than {settings.min_animals} animals: {', '.join(small)}"
+    told = joined(f"trend over {' < '.join(ordered)}", left if small else "")
+    if len(ordered) < _LEAST_TREND:
+        few = (
+            f"no test for trend: fewer than {_LEAST_TREND} groups of {settings.min_animals} animals"
+        )
+        return all_groups(family, None, pooled, joined(few, *family.remarks))
+    samples = list(ordered.values())
+    test = jonckheere_terpstra(samples, settings.permutations, settings.seed)
+    way = _WAYS[int(np.sign(test.statistic - expected_j(list(map(len, samples)))))]
+    note = joined(test.method, told, way, sameness(pooled), *family.remarks)
+    return all_groups(family, test, pooled, note)
+
+
+def all_groups(family: Family, test: RankTest | None, pooled: Sequence[float], note: str) -> Answer:
     """The row of a test on several groups at once, with their number of animals together."""
     return Answer(
         outcome=family.outcome,
@@ -235,9 +272,9 @@ def all_groups(family: Family, test: RankTest, pooled: Sequence[float], note: st
         n_group=len(pooled),
         median_reference=None,
         median_group=median(pooled),
-        test=test.name,
-        statistic=test.statistic,
-        p=test.p,
-        family=family.name,
+        test="" if test is None else test.name,
+        statistic=None if test is None else test.statistic,
+        p=None if test is None else test.p,
+        family="" if test is None else family.name,
         note=note,
     )

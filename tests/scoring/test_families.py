@@ -15,6 +15,7 @@ from histoscore.records import CompartmentScore, SectionResult
 from histoscore.scoring import families, stats
 from histoscore.scoring.families import ALL_GROUPS, Family, answer, plan_of
 from histoscore.scoring.ranktests import dunn, holm, kruskal_wallis, mann_whitney
+from histoscore.scoring.trends import jonckheere_terpstra
 
 PACKAGE = Path(histoscore.__file__).parent
 SAMPLES = {
@@ -71,6 +72,9 @@ def importers(module: str) -> set[str]:
     return found
 
 
+NUMBERS = {"scoring/effects", "scoring/trends"}
+"""Rooms of plain numbers, as `ranktests` itself."""
+
 TESTERS = {"scoring/families"}
 """The only rooms where a p-value is made; each takes one value (or one pair) an animal."""
 
@@ -81,7 +85,8 @@ def test_sections_cannot_be_tested_anywhere_in_the_package() -> None:
     Only families call them, and a family is keyed by animal: a second value of one animal, such
     as another section, cannot be in it. What leads to families takes animals, never sections.
     """
-    assert importers("histoscore.scoring.ranktests") - {"scoring/effects"} == TESTERS
+    assert importers("histoscore.scoring.ranktests") - NUMBERS == TESTERS
+    assert importers("histoscore.scoring.trends") == TESTERS
     for module in (families, stats):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("_") or function.__module__ != module.__name__:
@@ -94,3 +99,47 @@ def test_sections_cannot_be_tested_anywhere_in_the_package() -> None:
     assert str(inspect.signature(answer).parameters["family"].annotation) == "Family"
     assert Family.__annotations__["samples"] == "Mapping[str, Mapping[str, float]]"
     assert "Sequence[AnimalScore]" in str(inspect.signature(stats.compare).parameters["scores"])
+
+
+def trend_of(samples: dict[str, dict[str, float]], **settings: object) -> families.Answer:
+    chosen = StatisticsSettings(ordered_groups=("sham", "low", "high"), **settings)  # type: ignore[arg-type]
+    rows = answer(Family("score", samples, "F"), plan_of(list(samples), chosen), chosen)
+    (row,) = [row for row in rows if "trend" in row.note]
+    return row
+
+
+def test_ordered_groups_get_a_trend_in_a_row_of_its_own() -> None:
+    row, known = trend_of(SAMPLES), jonckheere_terpstra(list(VALUES.values()))
+    assert (row.group, row.reference, row.n_group) == (ALL_GROUPS, None, 12)
+    assert (row.test, row.statistic, row.p) == (known.name, known.statistic, known.p)
+    assert (row.p_adjusted, row.family) == (None, "F")
+    assert row.note == "exact; trend over sham < low < high; values rise"
+
+
+def test_a_trend_may_fall() -> None:
+    turned = dict(zip(SAMPLES, reversed(SAMPLES.values()), strict=True))
+    assert trend_of(turned).note.endswith("values fall")
+    assert trend_of(turned).p == pytest.approx(trend_of(SAMPLES).p)
+
+
+def test_a_group_too_small_leaves_the_trend_and_two_groups_are_none() -> None:
+    small = SAMPLES | {"low": {"e": 1.0}, "more": {"m": 1.0, "n": 2.0, "o": 3.0, "p": 4.0}}
+    row = trend_of(small)
+    assert (row.test, row.p, row.n_group) == ("", None, 8)
+    assert row.note == "no test for trend: fewer than 3 groups of 4 animals"
+    chosen = StatisticsSettings(ordered_groups=("sham", "low", "more", "high"))
+    rows = answer(Family("score", small), plan_of(list(small), chosen), chosen)
+    assert "trend over sham < more < high; left out for fewer than 4 animals: low" in rows[1].note
+
+
+@pytest.mark.parametrize(
+    ("ordered", "message"),
+    [
+        (("sham", "low"), "3 groups or more"),
+        (("sham", "low", "sham"), "each once"),
+        (("sham", "low", "hi"), "no group 'hi'"),
+    ],
+)
+def test_what_is_no_order_of_groups_is_refused(ordered: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plan_of(list(SAMPLES), StatisticsSettings(ordered_groups=ordered))
