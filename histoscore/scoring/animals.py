@@ -77,15 +77,17 @@ def score_animals(
     )
 
 
-def average_knees(scores: Iterable[AnimalScore]) -> tuple[AnimalScore, ...]:
-    """Index knees only, one score per animal, timepoint and region.
+def average_knees(
+    scores: Iterable[AnimalScore], knee: Knee = Knee.INDEX
+) -> tuple[AnimalScore, ...]:
+    """Knees of one kind only, one score per animal, timepoint and region.
 
-    The numbers of an animal with two index knees are averaged (over the knees that have one), so
+    The numbers of an animal with two such knees are averaged (over the knees that have one), so
     that n stays the number of animals; such a score has no side and the flag `knees_averaged`.
     """
     same: dict[tuple[str, str | None, Region], list[AnimalScore]] = defaultdict(list)
     for score in scores:
-        if score.knee is Knee.INDEX:
+        if score.knee is knee:
             same[score.animal, score.timepoint, score.region].append(score)
     return tuple(knees[0] if len(knees) == 1 else _averaged(knees) for knees in same.values())
 

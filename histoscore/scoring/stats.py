@@ -1,17 +1,19 @@
 """Comparisons of groups of animals: every outcome × region × timepoint is one Holm family.
 
-n is animals: nothing smaller can be handed in. How a family is tested stands in `families`.
+n is animals: nothing smaller can be handed in. How a family is tested stands in `families`; where
+there are contralateral knees, each group's are compared with its index knees in `pairs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from histoscore.config import StatisticsSettings
 from histoscore.records import AnimalScore, GroupComparison
 from histoscore.scoring.animals import MEASURES, average_knees
 from histoscore.scoring.families import ALL_GROUPS, Answer, Family, Plan, answer, plan_of
+from histoscore.scoring.pairs import PairedFamily, answer_pairs
 from histoscore.vocabulary import Knee, Region
 
 __all__ = ["ALL_GROUPS", "compare"]
@@ -25,6 +27,7 @@ def compare(
     """Compare the groups on every outcome, region and timepoint.
 
     Only index knees count, two of one animal averaged first; animals without a group do not.
+    Contralateral knees are held against the index knees of the same animals.
 
     Args:
         scores: rows of animals.csv.
@@ -42,14 +45,18 @@ def compare(
     if not groups:
         return ()
     plan = plan_of(groups, settings)
+    others = {_place(other): other for other in average_knees(scores, Knee.CONTRALATERAL)}
     timepoints = dict.fromkeys(score.timepoint for score in animals)
     rows: list[GroupComparison] = []
     for outcome in MEASURES:
         for region in Region:
             for timepoint in timepoints:
-                family = _family(outcome, region, timepoint, animals, plan)
-                found = answer(family, plan, settings)
+                here = [s for s in animals if (s.region, s.timepoint) == (region, timepoint)]
+                name = " ".join(filter(None, (outcome, region, timepoint)))
+                found = answer(_family(outcome, name, here, plan), plan, settings)
                 rows += [_placed(row, region, timepoint, settings) for row in found]
+                found = answer_pairs(_paired(outcome, name, here, others, plan), settings)
+                rows += [_placed(row, region, timepoint, None) for row in found]
     return tuple(rows)
 
 
@@ -63,33 +70,48 @@ def _groups(
     return tuple(dict.fromkeys([*named, *index]))
 
 
-def _family(
-    outcome: str,
-    region: Region,
-    timepoint: str | None,
-    animals: Sequence[AnimalScore],
-    plan: Plan,
-) -> Family:
-    chosen = [
-        score
-        for score in animals
-        if (score.region, score.timepoint) == (region, timepoint)
-        and getattr(score, outcome) is not None
-    ]
+def _family(outcome: str, name: str, animals: Sequence[AnimalScore], plan: Plan) -> Family:
+    chosen = [score for score in animals if getattr(score, outcome) is not None]
     samples = {
         group: {score.animal: getattr(score, outcome) for score in chosen if score.group == group}
         for group in plan.groups
     }
-    name = " ".join(filter(None, (outcome, region, timepoint)))
     return Family(outcome, samples, name, _remarks(outcome, chosen))
 
 
+def _place(score: AnimalScore) -> tuple[str, str | None, Region]:
+    return score.animal, score.timepoint, score.region
+
+
+def _paired(
+    outcome: str,
+    name: str,
+    animals: Sequence[AnimalScore],
+    others: Mapping[tuple[str, str | None, Region], AnimalScore],
+    plan: Plan,
+) -> PairedFamily:
+    """Animals with both knees; a group in which none has two has no place in it."""
+    samples: dict[str, dict[str, tuple[float, float]]] = {}
+    knees: list[AnimalScore] = []
+    for group in plan.groups:
+        both = [(a, others[_place(a)]) for a in animals if a.group == group and _place(a) in others]
+        known = [pair for pair in both if None not in (getattr(knee, outcome) for knee in pair)]
+        knees += [knee for pair in known for knee in pair]
+        if both:
+            samples[group] = {
+                a.animal: (getattr(a, outcome), getattr(b, outcome)) for a, b in known
+            }
+    remarks = _uneven(outcome, knees, "knees") if outcome in _GROWS_WITH_SECTIONS else []
+    return PairedFamily(outcome, samples, f"{name} paired", tuple(remarks))
+
+
 def _placed(
-    row: Answer, region: Region, timepoint: str | None, settings: StatisticsSettings
+    row: Answer, region: Region, timepoint: str | None, settings: StatisticsSettings | None
 ) -> GroupComparison:
-    primary = settings.primary
+    """A row of groups.csv; without settings none that can be primary."""
     cells = {field.name: getattr(row, field.name) for field in fields(row)}
-    is_primary = (row.outcome, region.value) == (primary.outcome, primary.region)
+    primary = settings and (settings.primary.outcome, settings.primary.region)
+    is_primary = (row.outcome, region.value) == primary
     return GroupComparison(region=region, timepoint=timepoint, primary=is_primary, **cells)
 
 
@@ -101,7 +123,7 @@ def _remarks(outcome: str, chosen: Sequence[AnimalScore]) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def _uneven(outcome: str, chosen: Sequence[AnimalScore]) -> list[str]:
+def _uneven(outcome: str, chosen: Sequence[AnimalScore], of: str = "animals") -> list[str]:
     """Where animals were not looked at equally often; a section without a grade adds nothing.
 
     A knee without any graded section has no score and takes no part in an average.
@@ -113,5 +135,5 @@ def _uneven(outcome: str, chosen: Sequence[AnimalScore]) -> list[str]:
         span = f"{min(counts)} to {max(counts)} graded sections"
         remarks.append(f"animals have {span} a knee, and {outcome} grows with them")
     if incomplete:
-        remarks.append(f"grades are missing in {incomplete} of {len(chosen)} animals")
+        remarks.append(f"grades are missing in {incomplete} of {len(chosen)} {of}")
     return remarks

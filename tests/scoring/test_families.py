@@ -12,7 +12,7 @@ import histoscore
 from histoscore.config import StatisticsSettings
 from histoscore.errors import ConfigError
 from histoscore.records import CompartmentScore, SectionResult
-from histoscore.scoring import families, stats
+from histoscore.scoring import families, outcomes, pairs, stats
 from histoscore.scoring.families import ALL_GROUPS, Family, answer, plan_of
 from histoscore.scoring.ranktests import dunn, holm, kruskal_wallis, mann_whitney
 from histoscore.scoring.trends import jonckheere_terpstra
@@ -72,22 +72,24 @@ def importers(module: str) -> set[str]:
     return found
 
 
-NUMBERS = {"scoring/effects", "scoring/trends"}
+NUMBERS = {"scoring/effects", "scoring/signedranks", "scoring/trends"}
 """Rooms of plain numbers, as `ranktests` itself."""
 
-TESTERS = {"scoring/families"}
+TESTERS = {"scoring/families", "scoring/pairs"}
 """The only rooms where a p-value is made; each takes one value (or one pair) an animal."""
 
 
 def test_sections_cannot_be_tested_anywhere_in_the_package() -> None:
     """Rank tests take plain numbers, so what calls them decides what n is.
 
-    Only families call them, and a family is keyed by animal: a second value of one animal, such
-    as another section, cannot be in it. What leads to families takes animals, never sections.
+    Only families and pairs call them, and both are keyed by animal: a second value of one animal,
+    such as another section, cannot be in them. What leads to families takes animals,
+    never sections.
     """
     assert importers("histoscore.scoring.ranktests") - NUMBERS == TESTERS
-    assert importers("histoscore.scoring.trends") == TESTERS
-    for module in (families, stats):
+    assert importers("histoscore.scoring.trends") == {"scoring/families"}
+    assert importers("histoscore.scoring.signedranks") == {"scoring/pairs"}
+    for module in (families, outcomes, pairs, stats):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("_") or function.__module__ != module.__name__:
                 continue
@@ -98,6 +100,9 @@ def test_sections_cannot_be_tested_anywhere_in_the_package() -> None:
             assert SectionResult.__name__ not in asked, name
     assert str(inspect.signature(answer).parameters["family"].annotation) == "Family"
     assert Family.__annotations__["samples"] == "Mapping[str, Mapping[str, float]]"
+    asked = inspect.signature(pairs.answer_pairs).parameters["family"].annotation
+    assert str(asked) == "PairedFamily"
+    assert pairs.PairedFamily.__annotations__["samples"] == "Mapping[str, Mapping[str, Knees]]"
     assert "Sequence[AnimalScore]" in str(inspect.signature(stats.compare).parameters["scores"])
 
 

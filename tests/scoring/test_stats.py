@@ -13,7 +13,9 @@ from histoscore.errors import ConfigError
 from histoscore.records import AnimalScore, CompartmentScore, GroupComparison
 from histoscore.scoring.animals import MEASURES, score_animals
 from histoscore.scoring.effects import cliffs_delta, hodges_lehmann
+from histoscore.scoring.pairs import OTHER_KNEE
 from histoscore.scoring.ranktests import dunn, holm, kruskal_wallis, mann_whitney
+from histoscore.scoring.signedranks import signed_rank
 from histoscore.scoring.stats import ALL_GROUPS, compare
 from histoscore.study import StudyRow, read_study
 from histoscore.vocabulary import Compartment, Knee, Region, Side
@@ -196,8 +198,41 @@ def test_contralateral_knees_do_not_enter() -> None:
         animal(f"vehicle{n}", "untouched", 0.0, side=Side.RIGHT, knee=Knee.CONTRALATERAL)
         for n in range(5)
     ]
-    (row,) = medial_max(scores + other, ["sham", "vehicle", "untouched"])
+    row, *paired = medial_max(scores + other, ["sham", "vehicle", "untouched"])
     assert (row.group, row.n_group, row.median_group) == ("vehicle", 5, 4)
+    assert [(pair.reference, pair.group) for pair in paired] == [(OTHER_KNEE, "vehicle")]
+
+
+def test_contralateral_knees_are_paired_in_a_family_of_their_own() -> None:
+    scores = study({"sham": SHAM, "vehicle": VEHICLE})
+    scores += [
+        animal(f"{group}{n}", group, 0.5, side=Side.RIGHT, knee=Knee.CONTRALATERAL)
+        for group in ("sham", "vehicle")
+        for n in range(5)
+    ]
+    between, *paired = medial_max(scores, ["sham", "vehicle"])
+    assert between.p == mann_whitney(SHAM, VEHICLE).p
+    tests = [signed_rank([value - 0.5 for value in sample]) for sample in (SHAM, VEHICLE)]
+    assert [row.p for row in paired] == [test.p for test in tests]
+    assert [row.p_adjusted for row in paired] == list(holm([test.p for test in tests]))
+    assert {row.family for row in paired} == {"grade_max medial paired"}
+    assert (between.primary, *(row.primary for row in paired)) == (True, False, False)
+    assert [row.n_group for row in paired] == [5, 5]
+
+
+def test_an_animal_with_one_knee_is_in_no_pair_and_unequal_sections_are_noted() -> None:
+    scores = study({"sham": SHAM, "vehicle": VEHICLE})
+    scores += [
+        animal(f"sham{n}", "sham", value, side=Side.RIGHT, knee=Knee.CONTRALATERAL, withheld=n)
+        for n, value in enumerate([0.0, 0.0, None, 0.5])
+    ]
+    _, *paired = medial_max(scores, ["sham", "vehicle"])
+    assert [(row.group, row.n_group, row.test) for row in paired] == [("sham", 3, "")]
+    assert paired[0].note == (
+        "description only: fewer than 4 animals with both knees; "
+        "animals have 2 to 3 graded sections a knee, and grade_max grows with them; "
+        "grades are missing in 2 of 6 knees"
+    )
 
 
 def test_comparisons_stay_within_a_timepoint() -> None:
