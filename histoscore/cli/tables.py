@@ -1,4 +1,4 @@
-"""Verb on a sheet of scores alone, without slides: compare."""
+"""Verbs on sheets of scores alone, without slides: agree, compare."""
 
 from __future__ import annotations
 
@@ -6,6 +6,31 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def agree(
+    scorers: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SCORERS", help="Sheet `slide, section, compartment, scorer, grade`."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for agreement.csv.")],
+    ladder: Annotated[
+        str,
+        typer.Option("--ladder", metavar="NAME|FILE|0-10", help="The grades that there are."),
+    ] = "oarsi_mouse_2010",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the resamples.")] = 0,
+    resamples: Annotated[
+        int, typer.Option("--resamples", min=100, help="Resamples of animals for intervals.")
+    ] = 2000,
+) -> None:
+    """Hold scorers, and reads of one scorer, against each other; no slide is opened."""
+    from histoscore.cli.evaluation_summary import print_agreement
+    from histoscore.config import find_ladder
+    from histoscore.pipeline.scorers import agree_sheet
+
+    print_agreement(agree_sheet(scorers, out, find_ladder(ladder), seed, resamples))
 
 
 def compare(

@@ -21,6 +21,7 @@ VERBS = (
     "check",
     "score",
     "report",
+    "agree",
     "compare",
     "verify",
     "phantom",
