@@ -65,7 +65,9 @@ def print_comparison(found: TableComparison) -> None:
         _print_notes(console, rows)
     for notice in found.notices:
         console.print(f"note: {notice}", markup=False)
-    console.print(f"\ntable  {found.file}", markup=False)
+    console.print()
+    for file in found.files:
+        console.print(f"table  {file}", markup=False)
 
 
 def print_interrupted(out: Path, counts: Counter[Status]) -> None:

@@ -68,6 +68,9 @@ def compare(
         str | None,
         typer.Option("--reference", metavar="GROUP", help="Default: the first in the table."),
     ] = None,
+    power: Annotated[
+        bool, typer.Option("--power", help="Also power.csv: what a next study could find.")
+    ] = False,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another setting, as min_animals=5."),
@@ -88,7 +91,7 @@ def compare(
         missing=tuple(missing or ()),
     )
     settings = parse_settings(StatisticsSettings, chosen, "the command line")
-    print_comparison(compare_table(table, out, columns, settings, aggregate))
+    print_comparison(compare_table(table, out, columns, settings, aggregate, power))
 
 
 def _conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from histoscore.config import StatisticsSettings
 from histoscore.errors import UsageError
-from histoscore.scoring.families import Answer
-from histoscore.scoring.outcomes import AGGREGATES, compare_values
+from histoscore.scoring.families import Answer, answer, plan_of
+from histoscore.scoring.outcomes import AGGREGATES, family_of
+from histoscore.scoring.power import power_table
 from histoscore.study.scores import ScoreColumns, read_scores
 
 
 @dataclass(frozen=True, slots=True)
 class TableComparison:
-    """What was found, where it lies, and what was left out."""
+    """What was found, where it lies (groups.csv first), and what was left out."""
 
     answers: tuple[Answer, ...]
-    file: Path
+    files: tuple[Path, ...]
     notices: tuple[str, ...]
 
 
@@ -27,15 +28,18 @@ def compare_table(
     columns: ScoreColumns,
     settings: StatisticsSettings,
     aggregate: str = "mean",
+    power: bool = False,
 ) -> TableComparison:
     """Compare the groups of a table on its outcomes and write groups.csv to a folder.
+
+    With `power` also power.csv: what a next study could find.
 
     Raises:
         UsageError: no such aggregate, nothing to compare, or `out` is no place for the result.
         ManifestError: the table is wrong; the text lists everything that is.
         ConfigError: the reference or a contrast names a group that the table does not have.
     """
-    from histoscore.export.comparisons import NAME, write_comparisons
+    from histoscore.export.comparisons import NAME, write_comparisons, write_power
 
     if aggregate not in AGGREGATES:
         raise UsageError(f"--aggregate {aggregate}: must be one of {', '.join(AGGREGATES)}")
@@ -43,12 +47,17 @@ def compare_table(
     scores = read_scores(table, columns)
     if not scores.groups:
         raise UsageError(f"{table}: no row has a {columns.group}; there is nothing to compare")
-    answers = tuple(
-        row
+    plan = plan_of(scores.group_order, settings)
+    families = [
+        family_of(outcome, values, scores.groups, aggregate)
         for outcome, values in scores.values.items()
-        for row in compare_values(outcome, values, scores.groups, settings, aggregate)
-    )
-    return TableComparison(answers, write_comparisons(answers, out), scores.notices)
+    ]
+    answers = tuple(row for family in families for row in answer(family, plan, settings))
+    files = [write_comparisons(answers, out)]
+    if power:
+        rows = (row for family in families for row in power_table(family, plan, settings))
+        files.append(write_power(tuple(rows), out))
+    return TableComparison(answers, tuple(files), scores.notices)
 
 
 def check_place(out: Path, source: Path, name: str) -> None:

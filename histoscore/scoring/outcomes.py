@@ -1,4 +1,4 @@
-"""Group statistics on a table of anybody's scores, several rows an animal put together first."""
+"""Outcomes of a table of anybody's scores: several rows of an animal are put together first."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
-from histoscore.config import StatisticsSettings
-from histoscore.scoring.families import Answer, Family, answer, plan_of
+from histoscore.scoring.families import Family
 
 AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
     "mean": lambda values: math.fsum(values) / len(values),
@@ -20,35 +19,29 @@ AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
 _GROWS_WITH_ROWS = ("max", "sum")
 
 
-def compare_values(
+def family_of(
     outcome: str,
     values: Mapping[str, Sequence[float]],
     groups: Mapping[str, str],
-    settings: StatisticsSettings,
     aggregate: str = "mean",
-) -> tuple[Answer, ...]:
-    """Compare groups on one outcome, which is one Holm family.
+) -> Family:
+    """One outcome as a family: one value an animal.
 
     Args:
         outcome: its name.
         values: animal → its values; an animal without any has no part.
-        groups: animal → group, in the order in which groups are shown; the first is the default
-            reference.
-        settings: reference, contrasts, least n, confidence.
+        groups: animal → group, in the order in which groups are shown.
         aggregate: a key of `AGGREGATES`.
 
     Raises:
-        ConfigError: the reference or a contrast names a group that there is not.
         KeyError: no such aggregate.
     """
-    order = tuple(dict.fromkeys(groups.values()))
-    samples: dict[str, dict[str, float]] = {group: {} for group in order}
+    samples: dict[str, dict[str, float]] = {group: {} for group in groups.values()}
     for animal, group in groups.items():
         if values[animal]:
             samples[group][animal] = AGGREGATES[aggregate](values[animal])
     counts = {len(found) for found in values.values() if found}
-    family = Family(outcome, samples, outcome, _remarks(aggregate, counts))
-    return answer(family, plan_of(order, settings), settings)
+    return Family(outcome, samples, outcome, _remarks(aggregate, counts))
 
 
 def _remarks(aggregate: str, counts: set[int]) -> tuple[str, ...]:

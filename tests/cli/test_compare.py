@@ -55,6 +55,19 @@ def test_reference_and_settings_are_the_users(tmp_path: Path) -> None:
     assert "fewer than 5 animals" in row["note"]
 
 
+def test_power_of_a_next_study_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("histoscore.scoring.power.SIZES", (4, 6))
+    arguments = ["compare", table_in(tmp_path), "--outcome", "score", "--out", str(tmp_path / "o")]
+    assert run([*arguments, "--power"]) == 0
+    with (tmp_path / "o" / "power.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["responding"], row["n"]) for row in rows[:2]] == [("1.0", "4"), ("1.0", "6")]
+    assert float(rows[1]["power"]) > 0.9
+    assert str(tmp_path / "o" / "power.csv") in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -5,11 +5,23 @@ from __future__ import annotations
 import pytest
 
 from histoscore.config import StatisticsSettings
-from histoscore.scoring.outcomes import compare_values
+from histoscore.scoring.families import Answer, answer, plan_of
+from histoscore.scoring.outcomes import family_of
 from histoscore.scoring.ranktests import mann_whitney
 
 SETTINGS = StatisticsSettings()
 GROUPS = {f"{group}{n}": group for group in ("sham", "DMM") for n in range(4)}
+
+
+def compare_values(
+    outcome: str,
+    values: dict[str, tuple[float, ...]],
+    groups: dict[str, str],
+    settings: StatisticsSettings,
+    aggregate: str = "mean",
+) -> tuple[Answer, ...]:
+    plan = plan_of(list(dict.fromkeys(groups.values())), settings)
+    return answer(family_of(outcome, values, groups, aggregate), plan, settings)
 
 
 def values(rows: int) -> dict[str, tuple[float, ...]]:
