@@ -175,6 +175,7 @@ class PrimaryOutcome(Settings):
         "grade_max",
         "grade_mean",
         "grade_sum",
+        "grade_median",
         "hyaline_area_um2",
         "calcified_area_um2",
         "mean_thickness_um",

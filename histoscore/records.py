@@ -425,6 +425,7 @@ class AnimalScore:
     lesion_extent: float | None
     flags: tuple[str, ...] = ()
     graded_sections: tuple[int, ...] = ()
+    grade_median: float | None = None
 
     @property
     def n_graded(self) -> int | None:

@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from histoscore.records import AnimalScore, CompartmentScore
@@ -20,6 +21,7 @@ MEASURES = (
     "grade_max",
     "grade_mean",
     "grade_sum",
+    "grade_median",
     "hyaline_area_um2",
     "calcified_area_um2",
     "mean_thickness_um",
@@ -50,7 +52,8 @@ def score_animals(
     """One score per animal × side × knee × timepoint and region, in order of first appearance.
 
     Over sections and the region's member compartments with a grade: `grade_max` is the maximum,
-    `grade_mean` the mean, `grade_sum` the sum over sections of each section's maximum. An area
+    `grade_mean` the mean, `grade_median` the median (half-way between two rungs where their number
+    is even), `grade_sum` the sum over sections of each section's maximum. An area
     is the mean over sections of the sum over members; a section in which a member's area is
     missing has no sum, and leaves the mean (flag `areas_missing`) instead of making it smaller.
     `mean_thickness_um` and `lesion_extent` are means over sections × members with a value.
@@ -132,6 +135,7 @@ def _score_region(
         n_missing=n_missing,
         grade_max=max(grades, default=None),
         grade_mean=_mean(grades),
+        grade_median=median(grades) if grades else None,
         grade_sum=math.fsum(max(section) for section in graded if section) if grades else None,
         **{name: _mean(values) for name, values in (areas | means).items()},
         flags=tuple(name for name, is_so in flags.items() if is_so),

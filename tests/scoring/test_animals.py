@@ -70,6 +70,7 @@ def test_grades_of_a_union() -> None:
     assert medial.grade_max == 4
     assert medial.grade_sum == 4 + 3
     assert medial.grade_mean == (2 + 4 + 3 + 1) / 4
+    assert medial.grade_median == 2.5
 
 
 def test_grades_of_a_compartment() -> None:
