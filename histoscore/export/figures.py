@@ -131,7 +131,10 @@ def _draw_comparisons(
     pairs = [
         (abs(places[c.group] - places[c.reference]), places[c.reference], places[c.group], p)
         for c in comparisons
-        if c.reference in places and c.group in places and (p := adjusted(c)) is not None
+        if c.reference in places
+        and c.group in places
+        and (p := adjusted(c)) is not None
+        and not c.family.endswith(" parametric")  # a pair has one bracket, the rank test's
     ]
     low, high = axes.get_ylim()
     step = (high - low) * 0.1

@@ -9,6 +9,7 @@ from histoscore.config import StatisticsSettings
 from histoscore.errors import UsageError
 from histoscore.scoring.families import Answer, answer, plan_of
 from histoscore.scoring.outcomes import AGGREGATES, family_of
+from histoscore.scoring.parametric import answer_parametric
 from histoscore.scoring.power import power_table
 from histoscore.study.scores import ScoreColumns, read_scores
 
@@ -52,7 +53,12 @@ def compare_table(
         family_of(outcome, values, scores.groups, aggregate)
         for outcome, values in scores.values.items()
     ]
-    answers = tuple(row for family in families for row in answer(family, plan, settings))
+    answers = tuple(
+        row
+        for family in families
+        for ask in (answer, answer_parametric)
+        for row in ask(family, plan, settings)
+    )
     files = [write_comparisons(answers, out)]
     if power:
         rows = (row for family in families for row in power_table(family, plan, settings))

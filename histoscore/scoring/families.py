@@ -135,7 +135,7 @@ def answer(family: Family, plan: Plan, settings: StatisticsSettings) -> tuple[An
     """
     if len(plan.groups) == 1:
         (group,) = plan.groups
-        return (_row(family, None, group, "description only: the study has one group"),)
+        return (pair_row(family, None, group, "description only: the study has one group"),)
     enough = {
         group: family.values(group)
         for group in plan.groups
@@ -188,7 +188,7 @@ def _test_pairs(
     )
 
 
-def _row(family: Family, reference: str | None, group: str, note: str) -> Answer:
+def pair_row(family: Family, reference: str | None, group: str, note: str) -> Answer:
     """A row with the ns and medians of its groups and nothing else."""
     held = family.values(reference) if reference is not None else None
     sample = family.values(group)
@@ -209,7 +209,7 @@ def _description(family: Family, pair: Pair, settings: StatisticsSettings) -> An
     note = f"description only: fewer than {settings.min_animals} animals in a group"
     if min(n, m) and smallest_p(n, m) > 0.05:
         note += f" ({n} v {m} cannot go below p = {smallest_p(n, m):.2f})"
-    return _row(family, *pair, note)
+    return pair_row(family, *pair, note)
 
 
 def _comparison(
@@ -219,7 +219,7 @@ def _comparison(
     delta = cliffs_delta(held, sample, settings.confidence)
     shift = hodges_lehmann(held, sample, settings.confidence)
     return replace(
-        _row(family, *pair, joined(test.method, sameness(held + sample))),
+        pair_row(family, *pair, joined(test.method, sameness(held + sample))),
         test=test.name,
         statistic=test.statistic,
         p=test.p,

@@ -14,6 +14,7 @@ from histoscore.records import AnimalScore, GroupComparison
 from histoscore.scoring.animals import MEASURES, average_knees
 from histoscore.scoring.families import ALL_GROUPS, Answer, Family, Plan, answer, plan_of
 from histoscore.scoring.pairs import PairedFamily, answer_pairs
+from histoscore.scoring.parametric import answer_parametric
 from histoscore.vocabulary import Knee, Region
 
 __all__ = ["ALL_GROUPS", "compare"]
@@ -53,9 +54,11 @@ def compare(
             for timepoint in timepoints:
                 here = [s for s in animals if (s.region, s.timepoint) == (region, timepoint)]
                 name = " ".join(filter(None, (outcome, region, timepoint)))
-                found = answer(_family(outcome, name, here, plan), plan, settings)
+                family = _family(outcome, name, here, plan)
+                found = answer(family, plan, settings)
                 rows += [_placed(row, region, timepoint, settings) for row in found]
-                found = answer_pairs(_paired(outcome, name, here, others, plan), settings)
+                found = answer_parametric(family, plan, settings)
+                found += answer_pairs(_paired(outcome, name, here, others, plan), settings)
                 rows += [_placed(row, region, timepoint, None) for row in found]
     return tuple(rows)
 

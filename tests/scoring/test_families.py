@@ -12,7 +12,7 @@ import histoscore
 from histoscore.config import StatisticsSettings
 from histoscore.errors import ConfigError
 from histoscore.records import CompartmentScore, SectionResult
-from histoscore.scoring import families, outcomes, pairs, power, stats
+from histoscore.scoring import families, outcomes, pairs, parametric, power, stats
 from histoscore.scoring.families import ALL_GROUPS, Family, answer, plan_of
 from histoscore.scoring.ranktests import dunn, holm, kruskal_wallis, mann_whitney
 from histoscore.scoring.trends import jonckheere_terpstra
@@ -72,10 +72,10 @@ def importers(module: str) -> set[str]:
     return found
 
 
-NUMBERS = {"scoring/effects", "scoring/signedranks", "scoring/trends"}
+NUMBERS = {"scoring/effects", "scoring/means", "scoring/signedranks", "scoring/trends"}
 """Rooms of plain numbers, as `ranktests` itself."""
 
-TESTERS = {"scoring/families", "scoring/pairs", "scoring/power"}
+TESTERS = {"scoring/families", "scoring/pairs", "scoring/parametric", "scoring/power"}
 """The only rooms where a p-value is made; each takes one value (or one pair) an animal."""
 
 
@@ -89,7 +89,8 @@ def test_sections_cannot_be_tested_anywhere_in_the_package() -> None:
     assert importers("histoscore.scoring.ranktests") - NUMBERS == TESTERS
     assert importers("histoscore.scoring.trends") == {"scoring/families"}
     assert importers("histoscore.scoring.signedranks") == {"scoring/pairs"}
-    for module in (families, outcomes, pairs, power, stats):
+    assert importers("histoscore.scoring.means") == {"scoring/parametric"}
+    for module in (families, outcomes, pairs, parametric, power, stats):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("_") or function.__module__ != module.__name__:
                 continue
@@ -98,7 +99,7 @@ def test_sections_cannot_be_tested_anywhere_in_the_package() -> None:
             )
             assert CompartmentScore.__name__ not in asked, name
             assert SectionResult.__name__ not in asked, name
-    for function in (answer, power.power_table):
+    for function in (answer, parametric.answer_parametric, power.power_table):
         assert str(inspect.signature(function).parameters["family"].annotation) == "Family"
     assert Family.__annotations__["samples"] == "Mapping[str, Mapping[str, float]]"
     asked = inspect.signature(pairs.answer_pairs).parameters["family"].annotation
