@@ -48,6 +48,23 @@ DELTA_PAIRS = (
     ("mixed", "late"),
     ("healthy", "late"),
 )
+MORE_GRADES = {
+    "even": (0.2, 0.2, 0.2, 0.2, 0.1, 0.1, 0.0, 0.0),
+    "middle": (0.0, 0.1, 0.2, 0.2, 0.2, 0.1, 0.1, 0.1),
+    "low": (0.6, 0.2, 0.1, 0.1, 0.0, 0.0, 0.0, 0.0),
+    "high": (0.0, 0.05, 0.1, 0.15, 0.3, 0.2, 0.1, 0.1),
+    "either": (0.3, 0.1, 0.05, 0.05, 0.05, 0.05, 0.1, 0.3),
+}
+HELD_OUT = (
+    ("even", "middle"),
+    ("low", "high"),
+    ("even", "high"),
+    ("low", "even"),
+    ("either", "middle"),
+    ("either", "either"),
+)
+"""Pairs on which delta's interval was tried after it had been chosen on `DELTA_PAIRS`."""
+
 WHOLE = (0.35, 0.30, 0.20, 0.10, 0.05)
 """Chance of the whole grades 0–4 of a scale on which a group can be shifted by 1."""
 
@@ -71,7 +88,7 @@ class Share:
 
 
 def grades_of(kind: str) -> Draw:
-    return lambda random, n: random.choice(RUNGS, n, p=GRADES[kind])
+    return lambda random, n: random.choice(RUNGS, n, p=(GRADES | MORE_GRADES)[kind])
 
 
 def whole_grades(random: np.random.Generator, n: int) -> np.ndarray:
@@ -163,9 +180,10 @@ def shift_coverage(runs: int, sizes: tuple[int, ...] = SIZES) -> Iterator[Share]
 
 def delta_coverage(runs: int, sizes: tuple[int, ...] = SIZES) -> Iterator[Share]:
     """Share of delta's intervals that hold the true delta, between groups and within animals."""
-    for number, (one, two) in enumerate(DELTA_PAIRS):
+    chances = GRADES | MORE_GRADES
+    for number, (one, two) in enumerate((*DELTA_PAIRS, *HELD_OUT)):
         higher = np.sign(np.subtract.outer(RUNGS, RUNGS))
-        truth = float(np.array(GRADES[two]) @ higher @ np.array(GRADES[one]))
+        truth = float(np.array(chances[two]) @ higher @ np.array(chances[one]))
         scenario = f"δ = {truth:.2f} ({one} v {two})"
         for n in sizes:
             random = np.random.default_rng([SEED, 4, n, number])

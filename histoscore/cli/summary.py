@@ -30,7 +30,7 @@ _COLUMNS = (
     "medians",
     "p",
     "p Holm",
-    "Cliff's δ (95 %)",
+    "Cliff's δ",
     "test",
 )
 
@@ -41,7 +41,8 @@ def print_run(summary: RunSummary) -> None:
     tables = summary.tables
     primary = [comparison for comparison in tables.groups if comparison.primary]
     if primary:
-        console.print(_primary_table(primary))
+        confidence = summary.record.config.statistics.confidence
+        console.print(_primary_table(primary, confidence))
         _print_notes(console, primary)
     else:
         console.print("No groups to compare (a blinded run is opened with report --key).")
@@ -61,7 +62,7 @@ def print_comparison(found: TableComparison) -> None:
     console = plain_console()
     for name in dict.fromkeys(row.outcome for row in found.answers):
         rows = [row for row in found.answers if row.outcome == name]
-        console.print(_group_table(rows, f"{name}, by animal", ()))
+        console.print(_group_table(rows, f"{name}, by animal", (), found.confidence))
         _print_notes(console, rows)
     for notice in found.notices:
         console.print(f"note: {notice}", markup=False)
@@ -140,19 +141,23 @@ def _print_notes(console: Console, rows: Sequence[GroupComparison | Answer]) -> 
         console.print(f"  {note}", markup=False)
 
 
-def _primary_table(comparisons: Sequence[GroupComparison]) -> Table:
+def _primary_table(comparisons: Sequence[GroupComparison], confidence: float) -> Table:
     first = comparisons[0]
     title = f"{first.outcome} of {first.region.value}, by animal"
     timepoints = [c.timepoint or "" for c in comparisons] if first.timepoint else ()
-    return _group_table(comparisons, title, timepoints)
+    return _group_table(comparisons, title, timepoints, confidence)
 
 
 def _group_table(
-    rows: Sequence[GroupComparison | Answer], title: str, timepoints: Sequence[str]
+    rows: Sequence[GroupComparison | Answer],
+    title: str,
+    timepoints: Sequence[str],
+    confidence: float,
 ) -> Table:
     table = Table(box=SIMPLE_HEAD, title_justify="left", title=title)
     for name in (*(("timepoint",) if timepoints else ()), *_COLUMNS):
-        table.add_column(name, overflow="fold", no_wrap=name not in _NAMES)
+        level = f" ({100 * confidence:.6g} %)" if name == "Cliff's δ" else ""
+        table.add_column(name + level, overflow="fold", no_wrap=name not in _NAMES)
     for place, row in enumerate(rows):
         leading = timepoints[place : place + 1]
         table.add_row(*map(Text, (*leading, *_cells(row))))  # Text: [brackets] are no markup

@@ -21,6 +21,7 @@ class TableComparison:
     answers: tuple[Answer, ...]
     files: tuple[Path, ...]
     notices: tuple[str, ...]
+    confidence: float = 0.95
 
 
 def compare_table(
@@ -63,7 +64,7 @@ def compare_table(
     if power:
         rows = (row for family in families for row in power_table(family, plan, settings))
         files.append(write_power(tuple(rows), out))
-    return TableComparison(answers, tuple(files), scores.notices)
+    return TableComparison(answers, tuple(files), scores.notices, settings.confidence)
 
 
 def check_place(out: Path, source: Path, name: str) -> None:

@@ -46,6 +46,14 @@ def test_the_result_has_the_columns_of_a_run_at_full_precision(
     assert str(out / "groups.csv") in said
 
 
+def test_the_table_names_the_confidence_that_was_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["compare", table_in(tmp_path), "--outcome", "score", "--out", str(tmp_path / "o")]
+    assert run([*arguments, "--set", "confidence=0.9"]) == 0
+    assert "Cliff's δ (90 %)" in capsys.readouterr().out
+
+
 def test_reference_and_settings_are_the_users(tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["compare", table_in(tmp_path), "--outcome", "score", "--out", str(out)]

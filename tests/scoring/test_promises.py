@@ -37,6 +37,7 @@ def test_intervals_of_the_shift_hold_it(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_intervals_of_delta_hold_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulated, "DELTA_PAIRS", (("mixed", "mixed"), ("healthy", "mixed")))
+    monkeypatch.setattr(simulated, "HELD_OUT", ())
     shares = list(simulated.delta_coverage(RUNS, sizes=(8,)))
     assert [one for one in shares if abs(one.share - 0.95) > 0.02 + slack(0.95, RUNS)] == []
 
