@@ -175,6 +175,7 @@ class PrimaryOutcome(Settings):
         "grade_max",
         "grade_mean",
         "grade_sum",
+        "grade_median",
         "hyaline_area_um2",
         "calcified_area_um2",
         "mean_thickness_um",
@@ -193,7 +194,13 @@ class StatisticsSettings(Settings):
     contrasts: tuple[tuple[str, str], ...] = Field(
         (), description="planned pairs (reference, group); default: all against the reference"
     )
+    ordered_groups: tuple[str, ...] = Field(
+        (), description="groups in the order of an expected trend, three or more; default: no trend"
+    )
     min_animals: int = Field(4, ge=2, description="fewer a group: description only")
+    parametric: bool = Field(
+        False, description="also Welch's t and ANOVA, which take grades for measurements"
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1)
     permutations: int = Field(
         200_000, ge=1_000, description="drawn where groups are too large for the exact distribution"

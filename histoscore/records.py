@@ -407,7 +407,11 @@ class CompartmentScore:
 
 @dataclass(frozen=True, slots=True)
 class AnimalScore:
-    """One knee of one animal over one region; a row of animals.csv."""
+    """One knee of one animal over one region; a row of animals.csv.
+
+    `graded_sections` says how many sections have a grade in the region, one number a knee (two
+    where knees were averaged); empty where nobody counted.
+    """
 
     animal: str
     group: str | None
@@ -425,6 +429,13 @@ class AnimalScore:
     mean_thickness_um: float | None
     lesion_extent: float | None
     flags: tuple[str, ...] = ()
+    graded_sections: tuple[int, ...] = ()
+    grade_median: float | None = None
+
+    @property
+    def n_graded(self) -> int | None:
+        """Sections with a grade in the region."""
+        return sum(self.graded_sections) if self.graded_sections else None
 
 
 @dataclass(frozen=True, slots=True)

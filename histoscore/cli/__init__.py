@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from histoscore.cli import evaluation, models, runs, sheets
+from histoscore.cli import evaluation, models, runs, sheets, tables
 from histoscore.cli.leaving import Leave
 from histoscore.errors import HistoscoreError
 
@@ -25,6 +25,8 @@ app.command()(sheets.check)
 app.command()(runs.score)
 app.command()(runs.report)
 app.command()(evaluation.evaluate)
+app.command()(tables.agree)
+app.command()(tables.compare)
 app.command()(runs.verify)
 app.command()(sheets.phantom)
 app.command()(models.train)

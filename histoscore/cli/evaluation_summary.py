@@ -1,4 +1,4 @@
-"""What `evaluate` says when it is done."""
+"""What `evaluate` and `agree` say when they are done."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from histoscore.cli.summary import plain_console
-from histoscore.export.evaluation_wording import TITLES, HeadlineRow, headline, headline_sentence
+from histoscore.export.evaluation_wording import (
+    TITLES,
+    HeadlineRow,
+    headline,
+    headline_sentence,
+    with_interval,
+)
 from histoscore.pipeline.evaluation import EvaluationSummary
+from histoscore.pipeline.scorers import AgreementSummary
 from histoscore.scoring.comparison import EvaluationRow
+from histoscore.scoring.raters import ALL_SCORERS, APART
 
 _WITHOUT_INTERVAL = ("exact", "within_one", "icc")
 """So that a line fits; the table on disk has them all."""
@@ -30,6 +38,27 @@ def print_evaluation(summary: EvaluationSummary) -> None:
         console.print(f"\n{evaluation.banner}", markup=False, style="bold")
     console.print(f"\ntable  {summary.files[0]}", markup=False)
     console.print(f"page   {summary.files[-1]}", markup=False)
+
+
+def print_agreement(summary: AgreementSummary) -> None:
+    """Agreement of scorers, each one's bias, how much there is to discuss, and where it lies."""
+    console = plain_console()
+    found = summary.agreement
+    console.print(_headline_table(headline(found.evaluation, found.evaluation.comparisons)))
+    for statistic, title in (("icc", "ICC(2,1)"), ("icc_3_1", "ICC(3,1)")):
+        row = found.evaluation.row(ALL_SCORERS, statistic)
+        if row is not None and row.value is not None:
+            console.print(f"{title} of all scorers: {with_interval(row)}, {row.n} compartments")
+    for bias in found.biases:
+        if bias.rung is None and bias.bias.value is not None:
+            size = abs(bias.bias.value)
+            way = "higher" if bias.bias.value > 0 else "lower"
+            console.print(f"{bias.scorer} grades {size:.2f} {way} than the others", markup=False)
+    discuss = f"{len(found.discussions)} compartments with grades {APART} rungs or more apart"
+    console.print(f"{discuss}: {summary.files[-1].name}", markup=False)
+    for notice in found.evaluation.notices:
+        console.print(f"note: {notice}", markup=False)
+    console.print(f"\ntable  {summary.files[0]}", markup=False)
 
 
 def _headline_table(rows: Sequence[HeadlineRow]) -> Table:

@@ -14,7 +14,9 @@ from rich.text import Text
 from histoscore.cli.progress import outcome
 from histoscore.pipeline.inspection import CheckedStudy
 from histoscore.pipeline.report import RunSummary
+from histoscore.pipeline.score_table import TableComparison
 from histoscore.records import GroupComparison, Section, SlideInfo
+from histoscore.scoring.families import Answer
 from histoscore.vocabulary import Status
 
 _REASONS_FOR = (Status.FAILED, Status.REVIEW, Status.NO_TISSUE, Status.SKIPPED)
@@ -22,14 +24,13 @@ _NAMES = ("timepoint", "reference", "group")
 _LOG_WIDTH = 110
 """Columns of a log, which has no width of its own."""
 _COLUMNS = (
-    "timepoint",
     "reference",
     "group",
     "n",
     "medians",
     "p",
     "p Holm",
-    "Cliff's δ (95 %)",
+    "Cliff's δ",
     "test",
 )
 
@@ -40,9 +41,9 @@ def print_run(summary: RunSummary) -> None:
     tables = summary.tables
     primary = [comparison for comparison in tables.groups if comparison.primary]
     if primary:
-        console.print(_group_table(primary))
-        for note in dict.fromkeys(n for c in primary for n in c.note.split("; ") if n):
-            console.print(f"  {note}", markup=False)
+        confidence = summary.record.config.statistics.confidence
+        console.print(_primary_table(primary, confidence))
+        _print_notes(console, primary)
     else:
         console.print("No groups to compare (a blinded run is opened with report --key).")
     console.print(_counts(summary.record.counts))
@@ -54,6 +55,20 @@ def print_run(summary: RunSummary) -> None:
         console.print(f"\n{summary.record.model.banner}", markup=False, style="bold")
     console.print(f"\nworkbook  {summary.run.path / 'results.xlsx'}", markup=False)
     console.print(f"report    {summary.run.path / 'report.html'}", markup=False)
+
+
+def print_comparison(found: TableComparison) -> None:
+    """A table an outcome, what was left out, and where the result lies."""
+    console = plain_console()
+    for name in dict.fromkeys(row.outcome for row in found.answers):
+        rows = [row for row in found.answers if row.outcome == name]
+        console.print(_group_table(rows, f"{name}, by animal", (), found.confidence))
+        _print_notes(console, rows)
+    for notice in found.notices:
+        console.print(f"note: {notice}", markup=False)
+    console.print()
+    for file in found.files:
+        console.print(f"table  {file}", markup=False)
 
 
 def print_interrupted(out: Path, counts: Counter[Status]) -> None:
@@ -121,37 +136,49 @@ def _section(section: Section) -> str:
     return f"{text} [{flags}]" if flags else text
 
 
-def _group_table(comparisons: Sequence[GroupComparison]) -> Table:
+def _print_notes(console: Console, rows: Sequence[GroupComparison | Answer]) -> None:
+    for note in dict.fromkeys(note for row in rows for note in row.note.split("; ") if note):
+        console.print(f"  {note}", markup=False)
+
+
+def _primary_table(comparisons: Sequence[GroupComparison], confidence: float) -> Table:
     first = comparisons[0]
-    table = Table(
-        box=SIMPLE_HEAD,
-        title_justify="left",
-        title=f"{first.outcome} of {first.region.value}, by animal",
-    )
-    shown = [name for name in _COLUMNS if name != "timepoint" or first.timepoint]
-    for name in shown:
-        table.add_column(name, overflow="fold", no_wrap=name not in _NAMES)
-    for comparison in comparisons:
-        cells = _cells(comparison)
-        table.add_row(*(Text(cells[name]) for name in shown))  # Text: [brackets] are no markup
+    title = f"{first.outcome} of {first.region.value}, by animal"
+    timepoints = [c.timepoint or "" for c in comparisons] if first.timepoint else ()
+    return _group_table(comparisons, title, timepoints, confidence)
+
+
+def _group_table(
+    rows: Sequence[GroupComparison | Answer],
+    title: str,
+    timepoints: Sequence[str],
+    confidence: float,
+) -> Table:
+    table = Table(box=SIMPLE_HEAD, title_justify="left", title=title)
+    for name in (*(("timepoint",) if timepoints else ()), *_COLUMNS):
+        level = f" ({100 * confidence:.6g} %)" if name == "Cliff's δ" else ""
+        table.add_column(name + level, overflow="fold", no_wrap=name not in _NAMES)
+    for place, row in enumerate(rows):
+        leading = timepoints[place : place + 1]
+        table.add_row(*map(Text, (*leading, *_cells(row))))  # Text: [brackets] are no markup
     return table
 
 
-def _cells(comparison: GroupComparison) -> dict[str, str]:
-    return {
-        "timepoint": comparison.timepoint or "",
-        "reference": comparison.reference or "",
-        "group": comparison.group,
-        "n": _against(comparison.n_reference, comparison.n_group),
-        "medians": _against(comparison.median_reference, comparison.median_group),
-        "p": _number(comparison.p),
-        "p Holm": _number(comparison.p_adjusted),
-        "Cliff's δ (95 %)": _interval(comparison),
-        "test": comparison.test,
-    }
+def _cells(row: GroupComparison | Answer) -> tuple[str, ...]:
+    """What stands under `_COLUMNS`."""
+    return (
+        row.reference or "",
+        row.group,
+        _against(row.n_reference, row.n_group),
+        _against(row.median_reference, row.median_group),
+        _number(row.p),
+        _number(row.p_adjusted),
+        _interval(row),
+        row.test,
+    )
 
 
-def _interval(comparison: GroupComparison) -> str:
+def _interval(comparison: GroupComparison | Answer) -> str:
     if comparison.cliffs_delta is None:
         return ""
     low, high = comparison.cliffs_delta_low, comparison.cliffs_delta_high

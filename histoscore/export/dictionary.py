@@ -181,6 +181,8 @@ ANIMALS = (
     _FLAGS,
     _TIMEPOINT,
     Column("reason", TEXT, "slides of this animal that are not scored, and why"),
+    Column("n_graded", WHOLE, "sections with a grade in the region", "sections"),
+    Column("grade_median", FRACTION, "median grade over sections × compartments", "grade"),
 )
 
 GROUPS = (

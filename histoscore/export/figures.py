@@ -112,11 +112,11 @@ def _limit(
     """Grades and shares stand on 0, grades reach to the ladder's top; the rest fill the axis."""
     values = [v for group in groups for v in group.present]
     low, high = min(values, default=0.0), max(values, default=1.0)
-    if outcome in ("grade_max", "grade_mean"):
+    if outcome in ("grade_max", "grade_mean", "grade_median"):
         rungs = [r for r in ladder.rungs if float(r).is_integer()]
         axes.set_yticks(rungs, [format_rung(r) for r in rungs])
         high = ladder.rungs[-1]
-    if outcome in ("grade_max", "grade_mean", "grade_sum", "lesion_extent"):
+    if outcome in ("grade_max", "grade_mean", "grade_median", "grade_sum", "lesion_extent"):
         low = 0.0
     margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
     axes.set_ylim(low - margin, high + margin)
@@ -131,7 +131,10 @@ def _draw_comparisons(
     pairs = [
         (abs(places[c.group] - places[c.reference]), places[c.reference], places[c.group], p)
         for c in comparisons
-        if c.reference in places and c.group in places and (p := adjusted(c)) is not None
+        if c.reference in places
+        and c.group in places
+        and (p := adjusted(c)) is not None
+        and not c.family.endswith(" parametric")  # a pair has one bracket, the rank test's
     ]
     low, high = axes.get_ylim()
     step = (high - low) * 0.1

@@ -13,6 +13,7 @@ OUTCOMES = {
     "grade_max": ("highest grade", "grade"),
     "grade_sum": ("summed grade", "grade"),
     "grade_mean": ("mean grade", "grade"),
+    "grade_median": ("median grade", "grade"),
     "hyaline_area_um2": ("hyaline cartilage area", "µm²"),
     "calcified_area_um2": ("calcified cartilage area", "µm²"),
     "mean_thickness_um": ("mean hyaline thickness", "µm"),

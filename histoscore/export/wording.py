@@ -26,8 +26,8 @@ class Facts:
 AGGREGATION = (
     "Each section and compartment has one grade. Over the sections of a knee and the compartments "
     "of a region, grade_max is the highest grade, grade_sum the sum over sections of the highest "
-    "grade, grade_mean the mean over sections and compartments; areas are summed over the "
-    "compartments of a section and averaged over sections."
+    "grade, grade_mean and grade_median those over sections and compartments; areas are summed "
+    "over the compartments of a section and averaged over sections."
 )
 
 STATUS_WORDS = {

@@ -79,7 +79,7 @@ def evaluation_of(run: GradedRun, scorers: Path, options: EvaluationOptions) -> 
     judges = Judges(run, readings, truth)
     seed = run.record.config.statistics.seed if options.seed is None else options.seed
     frame = Frame(run.places, run.ladder, Bootstrap(seed, options.resamples))
-    model, people = list(judges.with_model()), list(judges.among_people())
+    model, people = list(judges.with_model()), list(judges.people.comparisons())
     rivals = list(judges.baselines(_other_runs(run, options.baselines, readings.scorers)))
     judged = [*model, *(rival for _, rival in rivals)]
     rows = [row for one in judged + people for row in grade_rows(one, frame)]

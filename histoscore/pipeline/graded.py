@@ -13,7 +13,7 @@ from histoscore.runs.provenance import RunRecord
 from histoscore.scoring.baselines import Measures
 from histoscore.scoring.comparison import Item, Place
 from histoscore.study import Study
-from histoscore.study.names import tidy
+from histoscore.study.names import slide_spelling
 from histoscore.vocabulary import Ladder, Status
 
 
@@ -74,7 +74,7 @@ class GradedRun:
 
     def slide_named(self, text: str) -> str | None:
         """The slide that a sheet means, whatever its slashes; None where the run has none."""
-        return {_spelling(slide): slide for slide in self.places}.get(_spelling(text))
+        return {slide_spelling(slide): slide for slide in self.places}.get(slide_spelling(text))
 
 
 def read_run(path: Path) -> GradedRun:
@@ -126,7 +126,3 @@ def _measures(part: CompartmentResult) -> Measures | None:
     if area is None or thickness is None or part.lesion_extent is None:
         return None
     return Measures(area, thickness, part.lesion_extent, part.safranin_fraction)
-
-
-def _spelling(slide: str) -> str:
-    return tidy(slide).replace("\\", "/").removeprefix("./")

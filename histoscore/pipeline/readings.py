@@ -70,6 +70,11 @@ def read_people(path: Path, run: GradedRun) -> Readings:
     placed, notices = _placed(path, rows, run)
     _check_names(path, [row.scorer for row, _ in placed])
     _check_animals(path, placed, run)
+    return gathered(placed, notices)
+
+
+def gathered(placed: Sequence[tuple[ScorerGrade, Item]], notices: tuple[str, ...]) -> Readings:
+    """Grades by scorer and read; scorers in the order of the rows, reads in theirs."""
     by_read: dict[str, dict[str, dict[Item, float]]] = {}
     for row, item in sorted(placed, key=lambda pair: _read_order(pair[0])):
         reads = by_read.setdefault(row.scorer, {}).setdefault(row.read or "", {})

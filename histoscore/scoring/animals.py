@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from histoscore.records import AnimalScore, CompartmentScore
@@ -20,6 +21,7 @@ MEASURES = (
     "grade_max",
     "grade_mean",
     "grade_sum",
+    "grade_median",
     "hyaline_area_um2",
     "calcified_area_um2",
     "mean_thickness_um",
@@ -50,7 +52,8 @@ def score_animals(
     """One score per animal × side × knee × timepoint and region, in order of first appearance.
 
     Over sections and the region's member compartments with a grade: `grade_max` is the maximum,
-    `grade_mean` the mean, `grade_sum` the sum over sections of each section's maximum. An area
+    `grade_mean` the mean, `grade_median` the median (half-way between two rungs where their number
+    is even), `grade_sum` the sum over sections of each section's maximum. An area
     is the mean over sections of the sum over members; a section in which a member's area is
     missing has no sum, and leaves the mean (flag `areas_missing`) instead of making it smaller.
     `mean_thickness_um` and `lesion_extent` are means over sections × members with a value.
@@ -77,15 +80,17 @@ def score_animals(
     )
 
 
-def average_knees(scores: Iterable[AnimalScore]) -> tuple[AnimalScore, ...]:
-    """Index knees only, one score per animal, timepoint and region.
+def average_knees(
+    scores: Iterable[AnimalScore], knee: Knee = Knee.INDEX
+) -> tuple[AnimalScore, ...]:
+    """Knees of one kind only, one score per animal, timepoint and region.
 
-    The numbers of an animal with two index knees are averaged (over the knees that have one), so
+    The numbers of an animal with two such knees are averaged (over the knees that have one), so
     that n stays the number of animals; such a score has no side and the flag `knees_averaged`.
     """
     same: dict[tuple[str, str | None, Region], list[AnimalScore]] = defaultdict(list)
     for score in scores:
-        if score.knee is Knee.INDEX:
+        if score.knee is knee:
             same[score.animal, score.timepoint, score.region].append(score)
     return tuple(knees[0] if len(knees) == 1 else _averaged(knees) for knees in same.values())
 
@@ -130,9 +135,11 @@ def _score_region(
         n_missing=n_missing,
         grade_max=max(grades, default=None),
         grade_mean=_mean(grades),
+        grade_median=median(grades) if grades else None,
         grade_sum=math.fsum(max(section) for section in graded if section) if grades else None,
         **{name: _mean(values) for name, values in (areas | means).items()},
         flags=tuple(name for name, is_so in flags.items() if is_so),
+        graded_sections=(sum(map(bool, graded)),),
     )
 
 
@@ -177,4 +184,5 @@ def _averaged(knees: Sequence[AnimalScore]) -> AnimalScore:
         n_missing=sum(knee.n_missing for knee in knees),
         **numbers,
         flags=(*flags, "knees_averaged"),
+        graded_sections=tuple(count for knee in knees for count in knee.graded_sections),
     )

@@ -25,16 +25,13 @@ from histoscore.scoring.comparison import (
     share,
     strata,
 )
-from histoscore.scoring.confusions import divided
+from histoscore.scoring.confusions import LIMITS, divided
 
 SMALL_UM2 = 3000.0
 """Below this true area a relative error says nothing; the absolute one is given instead."""
 
 CLOSE = 0.10
 """Relative error that counts as close."""
-
-LIMITS = 1.96
-"""Standard deviations from the mean to the 95 % limits of agreement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,37 @@ def intraclass(counts: Counts, grades: Numbers) -> Numbers:
     return divided(n * (rows - error), np.where(n < 2, 0.0, below))
 
 
+def intraclass_consistency(counts: Counts, grades: Numbers) -> Numbers:
+    """ICC(3,1): two-way mixed, consistency, single rater, of two graders, on grades.
+
+    As `intraclass`, but a constant shift between the two is no disagreement (Shrout & Fleiss
+    1979). Undefined for fewer than two pairs, and where all grades are equal.
+    """
+    n = counts.sum((-2, -1))
+    sums, differences = grades[:, None] + grades, grades[:, None] - grades
+    rows = n * (counts * sums**2).sum((-2, -1)) - (counts * sums).sum((-2, -1)) ** 2
+    error = n * (counts * differences**2).sum((-2, -1)) - (counts * differences).sum((-2, -1)) ** 2
+    return divided(rows - error, np.where(n < 2, 0.0, rows + error))
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit of agreement: mean difference + `away` sample standard deviations, in grades.
+
+    Bland & Altman 1986 (Lancet 327:307–310); of a single compartment, not of a mean. Undefined
+    for fewer than two pairs.
+    """
+
+    away: float
+
+    def __call__(self, counts: Counts, grades: Numbers) -> Numbers:
+        n, differences = counts.sum((-2, -1)), grades[:, None] - grades
+        total = (counts * differences).sum((-2, -1))
+        squares = n * (counts * differences**2).sum((-2, -1)) - total**2
+        variance = divided(np.maximum(squares, 0), n * np.where(n < 2, 0.0, n - 1))
+        return divided(total, n) + self.away * np.sqrt(variance)
+
+
 def slope(counts: Counts, grades: Numbers) -> Numbers:
     """Least-squares slope of the first's grade on the second's.
 
@@ -94,7 +125,17 @@ AGREEMENT: Mapping[str, Statistic] = {
 }
 """What the headline shows, by the name it has in tables."""
 
-STATISTICS: Mapping[str, Statistic] = {**AGREEMENT, "bias": mean_signed, "slope": slope}
+LIMITS = 1.96
+"""Standard deviations from the mean to the 95 % limits of agreement."""
+
+STATISTICS: Mapping[str, Statistic] = {
+    **AGREEMENT,
+    "icc_3_1": intraclass_consistency,
+    "bias": mean_signed,
+    "limit_low": Limit(-LIMITS),
+    "limit_high": Limit(LIMITS),
+    "slope": slope,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from histoscore.scoring.ranktests import Values, is_countable, subset_sums
+
+_HALVINGS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +29,18 @@ def cliffs_delta(
 ) -> Effect:
     """Cliff's delta: P(group larger) − P(group smaller) over all pairs, −1 to 1.
 
-    Interval: Cliff's (1993, Psychol Bull 114:494–509) asymmetric one from the unbiased variance,
-    not less than (1 − δ²)/(mn − 1), with Student's t at m + n − 2 degrees of freedom (Feng & Cliff
-    2004, J Mod Appl Stat Methods 3:322–332; the default of R's effsize). Where the groups do not
-    overlap that variance is 0 and the interval would be a point; its inner end is then Wilson's
-    (1927) lower limit for n successes of n, n the smaller group, on delta's scale:
-    (n − z²)/(n + z²). No interval with one animal in a group.
+    Interval: Newcombe's method 5 for the Mann–Whitney statistic (2006, Stat Med 25:559–573) on
+    delta's scale. It holds the deltas that lie within z standard errors of the estimate, the
+    error taken at delta itself and not at the estimate, so it is no point where groups do not
+    overlap. With 8 animals a group it holds the truth about as often as it says, where Cliff's
+    asymmetric interval does not (`benchmarks/statistics.py`). None with one animal in a group.
     """
     dominance = np.sign(np.subtract.outer(np.asarray(group, float), np.asarray(reference, float)))
     delta = float(dominance.mean())
     if min(dominance.shape) < 2:
         return Effect(delta, None, None)
-    if abs(delta) == 1:
-        inner = _separated_limit(min(dominance.shape), confidence)
-        return Effect(delta, *sorted((inner * delta, delta)))
-    t_squared = _t_quantile(confidence, sum(dominance.shape) - 2) ** 2
-    spread = t_squared * _delta_variance(dominance, delta)
-    half = math.sqrt(spread * ((1 - delta**2) ** 2 + spread))
-    middle, scale = delta - delta**3, 1 - delta**2 + spread
-    return Effect(delta, max(-1.0, (middle - half) / scale), min(1.0, (middle + half) / scale))
+    low, high = (_delta_limit(delta, end, dominance.shape, confidence) for end in (-1.0, 1.0))
+    return Effect(delta, low, high)
 
 
 def hodges_lehmann(
@@ -68,24 +62,26 @@ def hodges_lehmann(
     return Effect(estimate, float(differences[place - 1]), float(differences[-place]))
 
 
-def _delta_variance(dominance: NDArray[np.float64], delta: float) -> float:
-    """Unbiased variance of delta over the (group, reference) matrix of −1, 0, 1, with its floor."""
-    m, n = dominance.shape
-    rows = float(((dominance.mean(axis=1) - delta) ** 2).sum())
-    columns = float(((dominance.mean(axis=0) - delta) ** 2).sum())
-    cells = float(((dominance - delta) ** 2).sum())
-    unbiased = (n * n * rows + m * m * columns - cells) / (m * n * (m - 1) * (n - 1))
-    return float(max(unbiased, (1 - delta**2) / (m * n - 1)))
-
-
-def _separated_limit(smaller: int, confidence: float) -> float:
+def _delta_limit(delta: float, end: float, shape: tuple[int, ...], confidence: float) -> float:
+    """The delta between the estimate and an end that is just not too far from the estimate."""
     z = float(special.ndtri((1 + confidence) / 2))
-    z_squared = z * z
-    return (smaller - z_squared) / (smaller + z_squared)
+    inside, outside = delta, end
+    for _ in range(_HALVINGS):
+        middle = (inside + outside) / 2
+        if abs(delta - middle) <= z * math.sqrt(_delta_variance(middle, *shape)):
+            inside = middle
+        else:
+            outside = middle
+    return inside
 
 
-def _t_quantile(confidence: float, degrees: int) -> float:
-    return float(special.stdtrit(degrees, (1 + confidence) / 2))
+def _delta_variance(delta: float, m: int, n: int) -> float:
+    """Variance of the estimate where delta is true, for exponential distributions (Newcombe)."""
+    larger = (1 + delta) / 2  # the chance that the group's animal has the larger value
+    smaller = 1 - larger
+    pairs = (m + n) / 2 - 1
+    spread = 1 + pairs * (smaller / (1 + smaller) + larger / (1 + larger))
+    return 4 * larger * smaller * spread / (m * n)
 
 
 @cache

@@ -85,10 +85,8 @@ def mann_whitney(
     if is_countable(len(a), len(b)):
         p, method = _exact_p(ranks, small), "exact"
     else:
-        p, method = (
-            _drawn_p(ranks, small, permutations, seed),
-            f"{permutations} random permutations",
-        )
+        p = _drawn_p(ranks, small, permutations, seed)
+        method = drawn_method(p, permutations)
     return RankTest("Mann–Whitney", u, p, method)
 
 
@@ -143,6 +141,12 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def smallest_p(n: int, m: int) -> float:
     """The least two-sided p that an exact rank test of n against m animals can give."""
     return min(1.0, 2 / math.comb(n + m, n))
+
+
+def drawn_method(p: float, permutations: int) -> str:
+    """How a p from random permutations was found, with the 95 % limits of its simulation error."""
+    error = 1.96 * math.sqrt(p * (1 - p) / permutations)
+    return f"{permutations} random permutations, p ± {error:.1g}"
 
 
 def _sample(values: Sequence[float]) -> Values:

@@ -29,6 +29,11 @@ def likeness(text: str) -> str:
     return " ".join(kept.split())
 
 
+def slide_spelling(slide: str) -> str:
+    """What two spellings of one slide share, whatever their slashes."""
+    return tidy(slide).replace("\\", "/").removeprefix("./")
+
+
 def suggestion(name: str, candidates: Sequence[str]) -> str:
     """`; did you mean X?` for the candidate nearest to a name, or an empty text."""
     lowered = {candidate.casefold(): candidate for candidate in candidates}

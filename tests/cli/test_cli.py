@@ -16,7 +16,19 @@ from helpers.slide_files import write_picture, write_svs
 from histoscore.cli import run
 from histoscore.runs.lock import RunLock
 
-VERBS = ("info", "check", "score", "report", "verify", "phantom", "train", "model", "config")
+VERBS = (
+    "info",
+    "check",
+    "score",
+    "report",
+    "agree",
+    "compare",
+    "verify",
+    "phantom",
+    "train",
+    "model",
+    "config",
+)
 
 
 def loaded_by(statement: str) -> set[str]:

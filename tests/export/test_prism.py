@@ -47,5 +47,5 @@ def test_every_table_is_listed_and_names_are_escaped() -> None:
 def test_one_file_an_outcome(tmp_path: Path) -> None:
     paths = write_prism(example_study(), tmp_path / "prism")
     assert [p.name for p in paths][:3] == ["grade_max.pzfx", "grade_sum.pzfx", "grade_mean.pzfx"]
-    assert len(paths) == 7
+    assert len(paths) == 8
     assert "Demonstration model" in paths[0].read_text(encoding="utf-8")

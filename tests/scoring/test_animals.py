@@ -70,6 +70,7 @@ def test_grades_of_a_union() -> None:
     assert medial.grade_max == 4
     assert medial.grade_sum == 4 + 3
     assert medial.grade_mean == (2 + 4 + 3 + 1) / 4
+    assert medial.grade_median == 2.5
 
 
 def test_grades_of_a_compartment() -> None:
@@ -94,6 +95,14 @@ def test_missing_grade_is_counted_and_not_zero() -> None:
     assert (medial.grade_mean, medial.grade_sum, medial.n_missing) == (3, 7, 1)
     assert medial.flags == ("sections_missing",)
     assert region_of(scores, Region.LATERAL).flags == ()
+
+
+def test_sections_with_a_grade_are_counted_by_region() -> None:
+    torn = SECOND | {MTP: (None, 17_000)}
+    scores = score_animals(knee(FIRST, torn) + knee(FIRST, side=Side.RIGHT))
+    left = scores[: len(Region)]
+    assert (region_of(left, Region.MTP).n_graded, region_of(left, Region.MEDIAL).n_graded) == (1, 2)
+    assert region_of(average_knees(scores), Region.MTP).graded_sections == (1, 1)
 
 
 def test_compartment_that_was_never_found_is_missing_too() -> None:

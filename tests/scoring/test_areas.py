@@ -12,6 +12,7 @@ from histoscore.scoring.areas import (
     dice,
     dice_rows,
     mask_overlap,
+    mean_and_spread,
 )
 from histoscore.scoring.clusters import Bootstrap
 from histoscore.scoring.comparison import EvaluationRow, Frame, Item, Place
@@ -29,6 +30,18 @@ MEASURED = {item: area + RNG.normal(150, 800) for item, area in TRUTH.items()}
 def rows(measured: dict[Item, float] = MEASURED) -> dict[str, EvaluationRow]:
     pairs = AreaPairs("model vs truth", "hyaline_area_um2", measured, TRUTH, ITEMS)
     return {r.statistic: r for r in area_rows(pairs, FRAME) if r.stratum_kind == "all"}
+
+
+def test_bland_altman_is_that_of_the_published_example() -> None:
+    """Peak expiratory flow by two meters, 17 people (Bland & Altman 1986): −2.1, SD 38.8 l/min."""
+    wright = "494 395 516 434 476 557 413 442 650 433 417 656 267 478 178 423 427"
+    mini = "512 430 520 428 500 600 364 380 658 445 432 626 260 477 259 350 451"
+    apart = np.array(wright.split(), float) - np.array(mini.split(), float)
+    sums = np.column_stack([np.ones(17), apart, apart**2]).sum(0)
+    low, mean, high = (float(mean_and_spread(sums, away)) for away in (-2, 0, 2))
+    assert mean == pytest.approx(-2.1, abs=0.05)
+    assert (high - low) / 4 == pytest.approx(38.8, abs=0.05)
+    assert (low, high) == pytest.approx((-79.7, 75.5), abs=0.1)
 
 
 def test_bland_altman_is_mean_and_196_standard_deviations() -> None:

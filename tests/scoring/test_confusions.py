@@ -48,6 +48,28 @@ def test_icc_of_counts_is_that_of_the_mean_squares(pairs: list[tuple[float, floa
     assert found == pytest.approx(np.nan if known is None else known, abs=1e-9, nan_ok=True)
 
 
+@given(PAIRS)
+def test_consistency_and_limits_of_counts_are_those_of_the_pairs(
+    pairs: list[tuple[float, float]],
+) -> None:
+    a, b = np.array(pairs).T
+    counts = counted(pairs)
+    mean, spread = (a - b).mean(), (a - b).std(ddof=1)
+    assert float(STATISTICS["limit_low"](counts, GRADES)) == pytest.approx(mean - 1.96 * spread)
+    assert float(STATISTICS["limit_high"](counts, GRADES)) == pytest.approx(mean + 1.96 * spread)
+    between, within = ((a + b) / 2).var(ddof=1) * 2, (a - b).var(ddof=1) / 2
+    known = (between - within) / (between + within) if between + within > 1e-12 else np.nan
+    found = float(STATISTICS["icc_3_1"](counts, GRADES))
+    assert found == pytest.approx(known, abs=1e-9, nan_ok=True)
+
+
+def test_consistency_does_not_count_a_constant_shift() -> None:
+    shifted = counted([(rung + 1, rung) for rung in (1.0, 2.0, 3.0, 4.0, 5.0)])
+    assert float(STATISTICS["icc_3_1"](shifted, GRADES)) == 1
+    assert np.isnan(STATISTICS["icc_3_1"](counted([(2, 3)]), GRADES))
+    assert np.isnan(STATISTICS["limit_low"](counted([(2, 3)]), GRADES))
+
+
 def test_icc_of_equal_grades_or_of_one_pair_is_undefined() -> None:
     assert intraclass_correlation(np.full((5, 3), 2.0)) is None
     assert intraclass_correlation(np.array([[1.0, 2.0]])) is None
@@ -88,7 +110,9 @@ def test_many_tables_of_counts_give_what_each_gives_alone(name: str) -> None:
     assert together == pytest.approx(np.array(alone))
 
 
-@pytest.mark.parametrize("name", [name for name in STATISTICS if name != "icc"])
+@pytest.mark.parametrize(
+    "name", [name for name in STATISTICS if name not in ("icc", "limit_low", "limit_high")]
+)
 @given(PAIRS)
 def test_everything_twice_changes_no_statistic(name: str, pairs: list[tuple[float, float]]) -> None:
     once, twice = (STATISTICS[name](factor * counted(pairs), GRADES) for factor in (1, 2))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from histoscore.scoring.effects import cliffs_delta, hodges_lehmann
 from histoscore.scoring.ranktests import mann_whitney
@@ -15,14 +15,33 @@ GRADES = st.sampled_from([0, 0.5, 1, 2, 3, 4, 5, 6])
 GROUP = st.lists(GRADES, min_size=2, max_size=9)
 
 
-def test_delta_and_interval_of_the_published_example() -> None:
-    """Data and interval as printed in the tests of R's effsize (after Hogarty & Kromrey 1999)."""
+def test_delta_of_the_published_example() -> None:
+    """Data and delta as printed in the tests of R's effsize (after Hogarty & Kromrey 1999)."""
     treatment = [10, 10, 20, 20, 20, 30, 30, 30, 40, 50]
     control = [10, 20, 30, 40, 40, 50]
-    effect = cliffs_delta(control, treatment)
-    assert effect.estimate == -0.25
-    assert effect.low == pytest.approx(-0.7265846, abs=1e-7)
-    assert effect.high == pytest.approx(0.3890062, abs=1e-7)
+    assert cliffs_delta(control, treatment).estimate == -0.25
+
+
+def newcombe(theta: float, m: int, n: int) -> tuple[float, float]:
+    """Method 5 as printed, for the chance theta of a larger value, by SciPy's root finding."""
+    pairs, z = (m + n) / 2 - 1, stats.norm.ppf(0.975)
+
+    def apart(x: float) -> float:
+        variance = x * (1 - x) / (m * n) * (1 + pairs * ((1 - x) / (2 - x) + x / (1 + x)))
+        return (theta - x) ** 2 - z**2 * variance
+
+    low = 0.0 if theta == 0 else optimize.brentq(apart, 0, theta - 1e-12, xtol=1e-14)
+    high = 1.0 if theta == 1 else optimize.brentq(apart, theta + 1e-12, 1, xtol=1e-14)
+    return low, high
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("group", [(1, 1, 2, 6), (0, 0.5, 0.5, 2, 3, 4), (5, 5.5, 6)])
+def test_interval_of_delta_is_newcombes(group: tuple[float, ...], sign: int) -> None:
+    reference = [sign * value for value in (0, 0.5, 1, 2, 3)]
+    effect = cliffs_delta(reference, [sign * value for value in group])
+    low, high = newcombe((1 + effect.estimate) / 2, len(group), len(reference))
+    assert (effect.low, effect.high) == pytest.approx((2 * low - 1, 2 * high - 1), abs=1e-9)
 
 
 @given(GROUP, GROUP)
@@ -49,9 +68,9 @@ def test_intervals_hold_their_estimate_and_turn_with_the_groups(
 @pytest.mark.parametrize("sign", [1, -1])
 def test_groups_apart_have_an_interval_and_not_a_point(sign: int) -> None:
     effect = cliffs_delta([0, 0, 0, 1, 1], [sign * x for x in (7, 8, 9, 9)])
-    z = stats.norm.ppf(0.975)
-    inner = (4 - z**2) / (4 + z**2)
+    inner = 2 * newcombe(1.0, 4, 5)[0] - 1
     assert effect.estimate == sign
+    assert 0 < inner < 0.3
     assert (effect.low, effect.high) == pytest.approx(tuple(sorted((sign * inner, sign))))
 
 

@@ -94,8 +94,17 @@ def test_groups_too_large_to_count_are_drawn_reproducibly() -> None:
     assert not is_countable(80, 90)
     drawn = mann_whitney(a, b, permutations=20_000, seed=7)
     assert drawn == mann_whitney(a, b, permutations=20_000, seed=7)
-    assert drawn.method == "20000 random permutations"
     assert drawn.p == pytest.approx(stats.mannwhitneyu(b, a).pvalue, abs=0.005)
+
+
+def test_drawn_p_tells_its_error_which_repetitions_show() -> None:
+    random = np.random.default_rng(4)
+    a, b = random.normal(size=80).tolist(), random.normal(0.3, size=90).tolist()
+    drawn = [mann_whitney(a, b, permutations=2_000, seed=seed) for seed in range(40)]
+    words, _, error = drawn[0].method.rpartition("± ")
+    assert words == "2000 random permutations, p "
+    spread = 1.96 * np.std([one.p for one in drawn], ddof=1)
+    assert float(error) == pytest.approx(spread, rel=0.6)
 
 
 def test_drawn_p_is_never_zero() -> None:

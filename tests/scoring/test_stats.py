@@ -13,7 +13,9 @@ from histoscore.errors import ConfigError
 from histoscore.records import AnimalScore, CompartmentScore, GroupComparison
 from histoscore.scoring.animals import MEASURES, score_animals
 from histoscore.scoring.effects import cliffs_delta, hodges_lehmann
+from histoscore.scoring.pairs import OTHER_KNEE
 from histoscore.scoring.ranktests import dunn, holm, kruskal_wallis, mann_whitney
+from histoscore.scoring.signedranks import signed_rank
 from histoscore.scoring.stats import ALL_GROUPS, compare
 from histoscore.study import StudyRow, read_study
 from histoscore.vocabulary import Compartment, Knee, Region, Side
@@ -32,6 +34,7 @@ def animal(
     knee: Knee = Knee.INDEX,
     timepoint: str | None = None,
     sections: int = 3,
+    withheld: int = 0,
 ) -> AnimalScore:
     return AnimalScore(
         animal=name,
@@ -41,8 +44,9 @@ def animal(
         timepoint=timepoint,
         region=Region.MEDIAL,
         n_sections=sections,
-        n_missing=0,
+        n_missing=2 * withheld,
         **dict.fromkeys(MEASURES, value),
+        graded_sections=(sections - withheld,),
     )
 
 
@@ -194,8 +198,41 @@ def test_contralateral_knees_do_not_enter() -> None:
         animal(f"vehicle{n}", "untouched", 0.0, side=Side.RIGHT, knee=Knee.CONTRALATERAL)
         for n in range(5)
     ]
-    (row,) = medial_max(scores + other, ["sham", "vehicle", "untouched"])
+    row, *paired = medial_max(scores + other, ["sham", "vehicle", "untouched"])
     assert (row.group, row.n_group, row.median_group) == ("vehicle", 5, 4)
+    assert [(pair.reference, pair.group) for pair in paired] == [(OTHER_KNEE, "vehicle")]
+
+
+def test_contralateral_knees_are_paired_in_a_family_of_their_own() -> None:
+    scores = study({"sham": SHAM, "vehicle": VEHICLE})
+    scores += [
+        animal(f"{group}{n}", group, 0.5, side=Side.RIGHT, knee=Knee.CONTRALATERAL)
+        for group in ("sham", "vehicle")
+        for n in range(5)
+    ]
+    between, *paired = medial_max(scores, ["sham", "vehicle"])
+    assert between.p == mann_whitney(SHAM, VEHICLE).p
+    tests = [signed_rank([value - 0.5 for value in sample]) for sample in (SHAM, VEHICLE)]
+    assert [row.p for row in paired] == [test.p for test in tests]
+    assert [row.p_adjusted for row in paired] == list(holm([test.p for test in tests]))
+    assert {row.family for row in paired} == {"grade_max medial paired"}
+    assert (between.primary, *(row.primary for row in paired)) == (True, False, False)
+    assert [row.n_group for row in paired] == [5, 5]
+
+
+def test_an_animal_with_one_knee_is_in_no_pair_and_unequal_sections_are_noted() -> None:
+    scores = study({"sham": SHAM, "vehicle": VEHICLE})
+    scores += [
+        animal(f"sham{n}", "sham", value, side=Side.RIGHT, knee=Knee.CONTRALATERAL, withheld=n)
+        for n, value in enumerate([0.0, 0.0, None, 0.5])
+    ]
+    _, *paired = medial_max(scores, ["sham", "vehicle"])
+    assert [(row.group, row.n_group, row.test) for row in paired] == [("sham", 3, "")]
+    assert paired[0].note == (
+        "description only: fewer than 4 animals with both knees; "
+        "animals have 2 to 3 graded sections a knee, and grade_max grows with them; "
+        "grades are missing in 2 of 6 knees"
+    )
 
 
 def test_comparisons_stay_within_a_timepoint() -> None:
@@ -227,8 +264,32 @@ def test_unequal_numbers_of_sections_are_noted_where_scores_grow_with_them() -> 
     scores = study({"sham": SHAM, "vehicle": VEHICLE})
     scores[0] = animal("sham0", "sham", 0.0, sections=1)
     rows = compare(scores, StatisticsSettings(), ["sham", "vehicle"])
-    noted = {r.outcome for r in rows if "animals have 1 to 3 sections" in r.note}
+    noted = {r.outcome for r in rows if "animals have 1 to 3 graded sections a knee" in r.note}
     assert noted == {"grade_max", "grade_sum"}
+
+
+def test_withheld_grades_are_noted_where_scores_grow_with_graded_sections() -> None:
+    """All grades are 2, and two of three sections of one group are withheld: the sums are apart."""
+    scores = [animal(f"a{n}", "sham", 6.0) for n in range(5)]
+    scores += [animal(f"b{n}", "DMM", 2.0, withheld=2) for n in range(5)]
+    rows = compare(scores, StatisticsSettings(), ["sham", "DMM"])
+    notes = {row.outcome: row.note for row in rows if row.region is Region.MEDIAL}
+    assert notes["grade_sum"] == (
+        "exact; animals have 1 to 3 graded sections a knee, and grade_sum grows with them; "
+        "grades are missing in 5 of 10 animals"
+    )
+    assert "graded sections" in notes["grade_max"]
+    assert notes["grade_mean"] == "exact"
+
+
+def test_two_averaged_knees_are_not_twice_as_many_sections() -> None:
+    scores = study({"sham": SHAM, "vehicle": VEHICLE})
+    scores += [animal(f"sham{n}", "sham", v, side=Side.RIGHT) for n, v in enumerate(SHAM)]
+    rows = compare(scores, StatisticsSettings(), ["sham", "vehicle"])
+    assert not any("graded sections" in row.note for row in rows)
+    scores.append(animal("vehicle0", "vehicle", 3.0, side=Side.RIGHT, sections=1))
+    rows = compare(scores, StatisticsSettings(), ["sham", "vehicle"])
+    assert any("animals have 1 to 3 graded sections a knee" in row.note for row in rows)
 
 
 def test_values_all_equal_give_p_one_and_say_so() -> None:

@@ -1,0 +1,58 @@
+"""groups.csv of a table of scores, with the columns of a run's, and power.csv; numbers in full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+
+from histoscore.export.dictionary import FRACTION, FULL, GROUPS, P_VALUE, TEXT, WHOLE, Column
+from histoscore.export.tables import Table, csv_text
+from histoscore.files import make_folder, write_atomic
+from histoscore.scoring.families import Answer
+from histoscore.scoring.power import Power
+
+FULL_GROUPS = tuple(
+    replace(column, style=FULL) if column.style in (FRACTION, P_VALUE) else column
+    for column in GROUPS
+)
+"""The columns of groups.csv without rounding."""
+
+POWER = (
+    Column("outcome", TEXT, "column of the table"),
+    Column("reference", TEXT, "group that the other is held against"),
+    Column("group", TEXT, "group"),
+    Column("responding", FULL, "share of its animals that are as this study's group", "fraction"),
+    Column("n", WHOLE, "animals in each group of the simulated studies", "animals"),
+    Column("power", FULL, "share of them with p ≤ 0.05, one exact test, not adjusted", "fraction"),
+    Column("error", FULL, "half the 95 % interval of the simulation", "fraction"),
+    Column("note", TEXT, "what to know about this row"),
+)
+
+NAME = "groups.csv"
+
+
+def comparison_table(answers: Sequence[Answer]) -> Table:
+    """One row an answer; region, timepoint and primary are a run's, and empty here."""
+    known = {field.name for field in fields(Answer)}
+    rows = tuple(
+        tuple(getattr(row, column.name) if column.name in known else None for column in FULL_GROUPS)
+        for row in answers
+    )
+    return Table("groups", FULL_GROUPS, rows)
+
+
+def write_comparisons(answers: Sequence[Answer], folder: Path) -> Path:
+    """Writes groups.csv into a folder, which is made where it is not there."""
+    make_folder(folder)
+    path = folder / NAME
+    write_atomic(path, csv_text(comparison_table(answers)))
+    return path
+
+
+def write_power(rows: Sequence[Power], folder: Path) -> Path:
+    """Writes power.csv into a folder that is there."""
+    cells = tuple(tuple(getattr(row, column.name) for column in POWER) for row in rows)
+    path = folder / "power.csv"
+    write_atomic(path, csv_text(Table("power", POWER, cells)))
+    return path
