@@ -29,7 +29,7 @@ _COLUMNS = (
     "medians",
     "p",
     "p Holm",
-    "Cliff's δ (95 %)",
+    "Cliff's δ",
     "test",
 )
 
@@ -40,7 +40,7 @@ def print_run(summary: RunSummary) -> None:
     tables = summary.tables
     primary = [comparison for comparison in tables.groups if comparison.primary]
     if primary:
-        console.print(_group_table(primary))
+        console.print(_group_table(primary, tables.confidence))
         for note in dict.fromkeys(n for c in primary for n in c.note.split("; ") if n):
             console.print(f"  {note}", markup=False)
     else:
@@ -121,7 +121,7 @@ def _section(section: Section) -> str:
     return f"{text} [{flags}]" if flags else text
 
 
-def _group_table(comparisons: Sequence[GroupComparison]) -> Table:
+def _group_table(comparisons: Sequence[GroupComparison], confidence: float) -> Table:
     first = comparisons[0]
     table = Table(
         box=SIMPLE_HEAD,
@@ -130,7 +130,8 @@ def _group_table(comparisons: Sequence[GroupComparison]) -> Table:
     )
     shown = [name for name in _COLUMNS if name != "timepoint" or first.timepoint]
     for name in shown:
-        table.add_column(name, overflow="fold", no_wrap=name not in _NAMES)
+        level = f" ({100 * confidence:.6g} %)" if name == "Cliff's δ" else ""
+        table.add_column(name + level, overflow="fold", no_wrap=name not in _NAMES)
     for comparison in comparisons:
         cells = _cells(comparison)
         table.add_row(*(Text(cells[name]) for name in shown))  # Text: [brackets] are no markup
@@ -146,7 +147,7 @@ def _cells(comparison: GroupComparison) -> dict[str, str]:
         "medians": _against(comparison.median_reference, comparison.median_group),
         "p": _number(comparison.p),
         "p Holm": _number(comparison.p_adjusted),
-        "Cliff's δ (95 %)": _interval(comparison),
+        "Cliff's δ": _interval(comparison),
         "test": comparison.test,
     }
 

@@ -57,7 +57,7 @@ TEXT = Style(str)
 WHOLE = Style(lambda v: str(int(v)), "0")
 RUNG = Style(lambda v: format_rung(v + 0.0), "General")
 FULL = Style(lambda v: repr(float(v)), "General")
-P_VALUE = Style(lambda v: f"{v:#.6g}", "0.000000")
+P_VALUE = Style(lambda v: f"{v:#.6g}", "[<0.0001]0.00E+00;0.0000")
 AREA, LENGTH, FRACTION = fixed(1), fixed(2), fixed(4)
 
 
@@ -189,7 +189,7 @@ GROUPS = (
     _TIMEPOINT,
     Column("primary", TEXT, "planned beforehand as the one primary outcome", allowed="yes, no"),
     Column("reference", TEXT, "group that the other is held against"),
-    Column("group", TEXT, "group"),
+    Column("group", TEXT, "group; all, without a reference, where all are tested at once"),
     Column("n_reference", WHOLE, "animals in the reference group", "animals"),
     Column("n_group", WHOLE, "animals in the group", "animals"),
     Column("median_reference", FRACTION, "median of the reference group's animals"),
@@ -200,12 +200,20 @@ GROUPS = (
     Column("p_adjusted", P_VALUE, "p after Holm's adjustment within its family", allowed="0–1"),
     Column("family", TEXT, "comparisons that are adjusted together"),
     Column("cliffs_delta", FRACTION, "effect size; 0 = no difference", allowed="−1–1"),
-    Column("cliffs_delta_low", FRACTION, "lower bound of its 95 % interval", allowed="−1–1"),
-    Column("cliffs_delta_high", FRACTION, "upper bound of its 95 % interval", allowed="−1–1"),
+    Column("cliffs_delta_low", FRACTION, "lower bound of its confidence interval", allowed="−1–1"),
+    Column("cliffs_delta_high", FRACTION, "upper bound of its confidence interval", allowed="−1–1"),
     Column("shift", FRACTION, "Hodges–Lehmann shift, in the outcome's unit"),
-    Column("shift_low", FRACTION, "lower bound of its 95 % interval"),
-    Column("shift_high", FRACTION, "upper bound of its 95 % interval"),
+    Column("shift_low", FRACTION, "lower bound of its confidence interval"),
+    Column("shift_high", FRACTION, "upper bound of its confidence interval"),
     Column("note", TEXT, "what to know about this row"),
+)
+
+AUDIT = (
+    Column("number", WHOLE, "place in the audit trail"),
+    Column("time", TEXT, "when, in UTC"),
+    Column("who", TEXT, "user and machine"),
+    Column("what", TEXT, "what was done"),
+    Column("details", TEXT, "what it was done to, with hashes of what was written"),
 )
 
 

@@ -16,6 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from histoscore.export.values import GroupValues, outcome_title
+from histoscore.files import slug
 from histoscore.records import GroupComparison
 from histoscore.vocabulary import Ladder, Region, format_rung
 
@@ -43,6 +44,7 @@ def dot_figure(
     outcome: str,
     region: Region,
     ladder: Ladder,
+    timepoint: str | None = None,
 ) -> str:
     """An `<svg>` element: groups side by side, a dot an animal, p over the pairs compared.
 
@@ -56,7 +58,8 @@ def dot_figure(
         for position, group in enumerate(groups):
             _draw_group(axes, position, group, near=(high - low) / 28)
         _draw_comparisons(axes, groups, comparisons)
-        return svg_text(figure, f"{outcome}-{region.value}")
+        place = f"{outcome}-{region.value}"
+        return svg_text(figure, place if timepoint is None else f"{place}-{slug(timepoint)}")
 
 
 def p_words(p: float) -> str:

@@ -75,6 +75,7 @@ def report_html(tables: StudyTables, overlays: OverlayPaths) -> str:
             methods=wording.methods_paragraph(tables),
             panels=_panels(tables),
             groups=_shown_comparisons(tables),
+            level=wording.level(tables),
             sections=_pictures(tables, overlays),
             ungraded=[(s, reason_of(s)) for s in tables.slides if not s.status.is_graded],
         )
@@ -100,6 +101,7 @@ def page_environment() -> Environment:
         "two": lambda value: NOTHING if value is None else f"{value:.2f}".replace("-", "−"),
         "words": lambda flag: str(flag).replace("_", " "),
     }
+    environment.tests["of_all_groups"] = values.is_of_all_groups
     environment.tests["graded"] = lambda item: Status(item.status).is_graded
     return environment
 
@@ -134,7 +136,7 @@ def _panel(
         for c in tables.groups
         if (c.outcome, c.region, c.timepoint) == (outcome, region, timepoint)
     ]
-    svg = figures.dot_figure(groups, comparisons, outcome, region, tables.ladder)
+    svg = figures.dot_figure(groups, comparisons, outcome, region, tables.ladder, timepoint)
     missing = sum(value is None for group in groups for value in group.values)
     title = f"{values.outcome_title(outcome)}, {region.value}" + (
         f", {timepoint}" if timepoint else ""

@@ -99,6 +99,13 @@ def profiles(tables: StudyTables) -> Table:
     return Table("profiles", dictionary.PROFILES, _rows(dictionary.PROFILES, values))
 
 
+def audit(tables: StudyTables) -> Table:
+    """The audit trail, an event a row."""
+    names = _names(dictionary.AUDIT)
+    values = (_picked(event, names) for event in tables.events)
+    return Table("audit", dictionary.AUDIT, _rows(dictionary.AUDIT, values))
+
+
 def reason_of(slide: SlideResult) -> str:
     """Why a slide has no grade, in words: its own reason, else those of its sections."""
     parts = [slide.reason, *(s.reason for s in slide.sections if not s.status.is_graded)]

@@ -21,6 +21,8 @@ class Facts:
     MODEL = "model"
     BLINDING = "blinding"
     AGGREGATION = "aggregation"
+    SHEET = "study sheet sha256"
+    CONFIG = "configuration sha256"
 
 
 AGGREGATION = (
@@ -79,6 +81,17 @@ def banner(tables: StudyTables) -> str:
     return tables.reading.get(Facts.BANNER, "")
 
 
+def provenance(tables: StudyTables) -> str:
+    """A line for every export: program, model, configuration and study sheet with their hashes."""
+    known = tables.reading
+    parts = (
+        f"histoscore {known[Facts.VERSION]}" if Facts.VERSION in known else "histoscore",
+        f"model {known[Facts.MODEL]}" if Facts.MODEL in known else "",
+        *(f"{label} {known[label]}" for label in (Facts.CONFIG, Facts.SHEET) if label in known),
+    )
+    return " · ".join(filter(None, parts))
+
+
 def created(tables: StudyTables) -> datetime:
     """When the run was made, in UTC; 2000-01-01 where the run does not say."""
     text = tables.reading.get(Facts.CREATED, "")
@@ -130,9 +143,14 @@ def statistics_sentence(tables: StudyTables) -> str:
     return (
         f"The animal was the experimental unit. Groups were compared by {_listed(tests)}; "
         "p-values were adjusted after Holm within the comparisons of one outcome, region and "
-        "timepoint. Effect sizes are Cliff's delta and the Hodges–Lehmann shift with 95 % "
-        "intervals."
+        "timepoint. Effect sizes are Cliff's delta and the Hodges–Lehmann shift with "
+        f"{level(tables)} intervals."
     )
+
+
+def level(tables: StudyTables) -> str:
+    """Confidence of the intervals in words: `95 %`."""
+    return f"{100 * tables.confidence:.6g} %"
 
 
 def arrive_items(tables: StudyTables) -> tuple[tuple[str, str], ...]:

@@ -1,8 +1,7 @@
 """results.xlsx: the study for people who live in a spreadsheet.
 
 Text is text and numbers are numbers; there is no formula, no merged cell and no macro. The bytes
-are equal for equal tables. Sheets Agreement and Audit belong to runs that have scorers or
-decisions; a run without them has neither sheet, and Read me says so.
+are equal for equal tables. A sheet Audit is there where there is an audit trail.
 """
 
 from __future__ import annotations
@@ -87,8 +86,10 @@ class _Book:
         self._table("Slides", by_name["slides"])
         self._table("Failed and excluded", make.ungraded(self.tables.slides))
         self._table("Statistics", by_name["groups"])
+        if self.tables.events:
+            self._table("Audit", make.audit(self.tables))
         self._two_columns("Methods", (("Methods", wording.methods_paragraph(self.tables)),), 110)
-        self._dictionary(study)
+        self._dictionary((*study, make.audit(self.tables)) if self.tables.events else study)
         self._two_columns("ARRIVE", wording.arrive_items(self.tables), 100)
 
     def _read_me(self) -> None:
@@ -104,12 +105,6 @@ class _Book:
         ]
         if wording.Facts.AGGREGATION not in self.tables.reading:
             rows.append(("aggregation", wording.AGGREGATION))
-        rows.append(
-            (
-                "not in this workbook",
-                "The sheets Agreement and Audit appear when a scorers' sheet or decisions exist.",
-            )
-        )
         self._two_columns("Read me", rows, 100)
 
     def _two_columns(self, name: str, rows: Sequence[tuple[str, str]], width: int) -> None:

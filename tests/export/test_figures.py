@@ -48,6 +48,17 @@ def test_ids_of_two_figures_on_one_page_differ() -> None:
     assert not ids[0] & ids[1]
 
 
+def test_ids_of_one_outcome_at_two_timepoints_differ() -> None:
+    study = example_study()
+    groups = values_by_group(study, "grade_max", Region.MEDIAL, None)
+    drawn = (
+        dot_figure(groups, (), "grade_max", Region.MEDIAL, OARSI_MOUSE, timepoint)
+        for timepoint in (None, "4 weeks", "4-weeks", "12 weeks")
+    )
+    ids = [set(re.findall(r'\bid="([^"]+)"', svg)) for svg in drawn]
+    assert sum(map(len, ids)) == len(set().union(*ids))
+
+
 def test_references_inside_the_figure_lead_somewhere() -> None:
     svg = figure()
     assert set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg)) <= set(
