@@ -6,7 +6,7 @@ Tables, workbook and the Dictionary sheet read the same definitions, so they can
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from histoscore.vocabulary import (
@@ -36,21 +36,33 @@ class Style:
     def text(self, value: Cell) -> str:
         if value is None:
             return ""
+        if isinstance(value, float):  # first: most cells are, and there are millions
+            if not math.isfinite(value):
+                raise ValueError(f"{value} cannot stand in a table; a missing value is None")
+            return self.write(value)
         if isinstance(value, bool):
             return "yes" if value else "no"
-        if isinstance(value, str):
-            return value
-        if not math.isfinite(value):
-            raise ValueError(f"{value} cannot stand in a table; a missing value is None")
-        return self.write(value)
+        return value if isinstance(value, str) else self.write(value)
+
+    def texts(self, cells: Sequence[Cell]) -> list[str]:
+        """A column's cells at once: a table may have a million."""
+        numbers = [cell for cell in cells if type(cell) is float and math.isfinite(cell)]
+        if len(numbers) == len(cells):
+            return list(map(self.write, numbers))
+        return list(map(self.text, cells))
 
 
 def fixed(decimals: int) -> Style:
     """A fixed number of decimals; never `-0.0`."""
-    zeros = "0" * decimals
-    return Style(
-        lambda v: f"{round(v, decimals) + 0.0:.{decimals}f}", f"0.{zeros}" if decimals else "0"
-    )
+    number_format = f"0.{'0' * decimals}" if decimals else "0"
+    pattern = f"%.{decimals}f"
+    nothing = pattern % -0.0
+
+    def write(value: float) -> str:
+        text = pattern % value
+        return text[1:] if text == nothing else text
+
+    return Style(write, number_format)
 
 
 TEXT = Style(str)

@@ -76,6 +76,11 @@ def group_names(tables: StudyTables) -> dict[str, str | None]:
     return names
 
 
+def p_words(p: float) -> str:
+    """A p-value as papers print it: exact, and `p < 0.0001` below that."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.3g}" if p < 0.1 else f"p = {p:.2f}"
+
+
 def is_of_all_groups(comparison: GroupComparison) -> bool:
     """Whether all groups are tested at once; a group that is called `all` is told apart so."""
     return comparison.reference is None and bool(comparison.test)

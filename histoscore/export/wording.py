@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from histoscore.export.values import OUTCOMES
+from histoscore.export.origins import animals_by_sex, flow_by_group
+from histoscore.export.values import OUTCOMES, is_of_all_groups, p_words
 from histoscore.records import StudyTables
 from histoscore.vocabulary import Knee, Status
 
@@ -41,6 +43,7 @@ STATUS_WORDS = {
     Status.SKIPPED: "excluded or skipped",
 }
 
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
 _FOR_THE_AUTHORS = "to be filled in by the authors"
 
@@ -92,6 +95,11 @@ def provenance(tables: StudyTables) -> str:
     return " · ".join(filter(None, parts))
 
 
+def printable(text: str) -> str:
+    """Text without the control characters that XML cannot hold."""
+    return _NOT_XML.sub("", text)
+
+
 def created(tables: StudyTables) -> datetime:
     """When the run was made, in UTC; 2000-01-01 where the run does not say."""
     text = tables.reading.get(Facts.CREATED, "")
@@ -113,6 +121,26 @@ def primary_sentence(tables: StudyTables) -> str:
         f"The primary outcome is the {words} of the {_region_words(tables)} "
         f"({tables.primary_outcome}, {tables.primary_region.value}); all others are exploratory."
     )
+
+
+def primary_result(tables: StudyTables) -> str:
+    """What the primary comparisons gave, in a sentence; empty where there was none."""
+    told = []
+    for row in tables.groups:
+        if not row.primary or row.p is None:
+            continue
+        p = p_words(row.p if row.p_adjusted is None else row.p_adjusted)
+        at = "" if row.timepoint is None else f"{row.timepoint}, "
+        if is_of_all_groups(row):
+            told.append(f"{at}all groups ({row.test}, n = {row.n_group}): {p}")
+        else:
+            medians = f"median {_short(row.median_group)} against {_short(row.median_reference)}"
+            holm = " after Holm" if row.p_adjusted is not None else ""
+            told.append(
+                f"{at}{row.group} against {row.reference} (n = {row.n_group} and "
+                f"{row.n_reference}): {medians}, {p}{holm}"
+            )
+    return f"Result: {'; '.join(told)}." if told else ""
 
 
 def methods_paragraph(tables: StudyTables) -> str:
@@ -163,8 +191,8 @@ def arrive_items(tables: StudyTables) -> tuple[tuple[str, str], ...]:
         ("1 Study design", design + "The experimental unit is the animal."),
         (
             "2 Sample size",
-            f"{_count(counts.animals, 'animal')}, {counts.animals_compared} with a grade. "
-            f"How the number was chosen: {_FOR_THE_AUTHORS}.",
+            f"{_count(counts.animals, 'animal')}, {counts.animals_compared} with a grade"
+            f"{_sizes(tables)}. How the number was chosen: {_FOR_THE_AUTHORS}.",
         ),
         (
             "3 Inclusion and exclusion",
@@ -179,10 +207,28 @@ def arrive_items(tables: StudyTables) -> tuple[tuple[str, str], ...]:
         ),
         ("6 Outcome measures", f"{primary_sentence(tables)} {aggregation(tables)}"),
         ("7 Statistical methods", statistics_sentence(tables)),
-        ("8 Experimental animals", f"Strain, sex, age, weight: {_FOR_THE_AUTHORS}."),
+        ("8 Experimental animals", _animals(tables)),
         ("9 Experimental procedures", f"Induction, treatment, histology: {_FOR_THE_AUTHORS}."),
         ("10 Results", "Sheets Animals and Statistics: every animal, n, effect sizes, intervals."),
     )
+
+
+def _sizes(tables: StudyTables) -> str:
+    """n by group, scored of given."""
+    rows = [row for row in flow_by_group(tables) if row.group]
+    told = [f"{row.group} {row.animals_scored} of {row.animals}" for row in rows]
+    return f" ({', '.join(told)})" if len(told) > 1 else ""
+
+
+def _animals(tables: StudyTables) -> str:
+    told = [
+        f"{group} {', '.join(f'{n} {sex}' for sex, n in sexes.items())}"
+        for group, sexes in animals_by_sex(tables).items()
+    ]
+    if not told:
+        return f"Mice. Strain, sex, age, weight: {_FOR_THE_AUTHORS}."
+    words = "; ".join(told)
+    return f"Mice. Sex, as in the study sheet: {words}. Strain, age, weight: {_FOR_THE_AUTHORS}."
 
 
 def _region_words(tables: StudyTables) -> str:
@@ -200,3 +246,9 @@ def _listed(words: list[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -136,11 +137,10 @@ class _Book:
         top = self._banner(sheet, 0)
         last_row, last_column = top + len(table.rows), len(table.columns) - 1
         for index, column in enumerate(table.columns):
-            sheet.set_column(index, index, _width(column, [row[index] for row in table.rows]))
+            cells = [row[index] for row in table.rows]
+            sheet.set_column(index, index, _width(column, cells))
             sheet.write_string(top, index, column.title, self.header)
-        for number, row in enumerate(table.rows, start=top + 1):
-            for index, (column, value) in enumerate(zip(table.columns, row, strict=True)):
-                self._cell(sheet, number, index, column, value)
+            self._column(sheet, top + 1, index, column, cells)
         sheet.set_row(top, 2 * _LINE_HEIGHT)
         sheet.freeze_panes(top + 1, _frozen_columns(table))
         sheet.autofilter(top, 0, max(last_row, top + 1), last_column)
@@ -148,14 +148,18 @@ class _Book:
         _printable(sheet)
         sheet.repeat_rows(0, top)
 
-    def _cell(self, sheet: Any, row: int, index: int, column: Column, value: Cell) -> None:
-        if value is None or value == "":
-            return
-        text = column.style.text(value)
-        if column.is_text or isinstance(value, str):
-            sheet.write_string(row, index, _fitting(text), self.plain)
-        else:
-            sheet.write_number(row, index, float(text), self._number(column.style.number_format))
+    def _column(
+        self, sheet: Any, top: int, index: int, column: Column, cells: Sequence[Cell]
+    ) -> None:
+        """The cells of a column from row `top` down; a number is the one that the CSV shows."""
+        look, text = self._number(column.style.number_format), column.style.text
+        for row, value in enumerate(cells, start=top):
+            if value is None or value == "":
+                continue
+            if column.is_text or isinstance(value, str):
+                sheet.write_string(row, index, _fitting(text(value)), self.plain)
+            else:
+                sheet.write_number(row, index, float(text(value)), look)
 
     def _number(self, number_format: str | None) -> Any:
         name = number_format or "General"
@@ -221,6 +225,7 @@ class _Book:
         self._table("Dictionary", Table("dictionary", columns, rows))
 
 
+@lru_cache(maxsize=65_536)
 def _fitting(text: str) -> str:
     """Text that a cell can hold: no control characters, no longer than Excel allows."""
     return _NO_CONTROLS.sub("", text)[:_MAX_CELL]

@@ -26,7 +26,8 @@ def test_the_files_of_the_contract_are_written(tmp_path: Path) -> None:
     tables = {"slides.csv", "sections.csv", "compartments.csv", "animals.csv", "groups.csv"}
     pages = {"results.xlsx", "report.html", "contact_sheet.pdf"}
     assert tables | pages | {"profiles.csv", "analysis.R"} <= names
-    assert "prism/grade_max.pzfx" in names
+    assert {"prism/grade_max.pzfx", "figures/grade_max-medial.svg"} <= names
+    assert "figures/compartments.png" in names
     on_disk = {p for p in (tmp_path / "run").rglob("*") if p.is_file()}
     assert on_disk == set(paths)
 

@@ -11,8 +11,8 @@ from example_study import example_study
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histoscore.export.figures import dot_figure, p_words, spread
-from histoscore.export.values import GroupValues, values_by_group
+from histoscore.export.figures import dot_figure, spread
+from histoscore.export.values import GroupValues, p_words, values_by_group
 from histoscore.vocabulary import OARSI_MOUSE, Region
 
 
