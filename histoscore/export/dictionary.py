@@ -71,6 +71,8 @@ RUNG = Style(lambda v: format_rung(v + 0.0), "General")
 FULL = Style(lambda v: repr(float(v)), "General")
 P_VALUE = Style(lambda v: f"{v:#.6g}", "[<0.0001]0.00E+00;0.0000")
 AREA, LENGTH, FRACTION = fixed(1), fixed(2), fixed(4)
+ANY_UNIT = Style(FRACTION.write, "General")
+"""Of an outcome that may be a grade or an area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,19 +206,19 @@ GROUPS = (
     Column("group", TEXT, "group; all, without a reference, where all are tested at once"),
     Column("n_reference", WHOLE, "animals in the reference group", "animals"),
     Column("n_group", WHOLE, "animals in the group", "animals"),
-    Column("median_reference", FRACTION, "median of the reference group's animals"),
-    Column("median_group", FRACTION, "median of the group's animals"),
+    Column("median_reference", ANY_UNIT, "median of the reference group's animals"),
+    Column("median_group", ANY_UNIT, "median of the group's animals"),
     Column("test", TEXT, "statistical test, on animals"),
-    Column("statistic", FRACTION, "test statistic"),
+    Column("statistic", ANY_UNIT, "test statistic"),
     Column("p", P_VALUE, "p-value, two-sided", allowed="0–1"),
     Column("p_adjusted", P_VALUE, "p after Holm's adjustment within its family", allowed="0–1"),
     Column("family", TEXT, "comparisons that are adjusted together"),
     Column("cliffs_delta", FRACTION, "effect size; 0 = no difference", allowed="−1–1"),
     Column("cliffs_delta_low", FRACTION, "lower bound of its confidence interval", allowed="−1–1"),
     Column("cliffs_delta_high", FRACTION, "upper bound of its confidence interval", allowed="−1–1"),
-    Column("shift", FRACTION, "Hodges–Lehmann shift, in the outcome's unit"),
-    Column("shift_low", FRACTION, "lower bound of its confidence interval"),
-    Column("shift_high", FRACTION, "upper bound of its confidence interval"),
+    Column("shift", ANY_UNIT, "Hodges–Lehmann shift, in the outcome's unit"),
+    Column("shift_low", ANY_UNIT, "lower bound of its confidence interval"),
+    Column("shift_high", ANY_UNIT, "upper bound of its confidence interval"),
     Column("note", TEXT, "what to know about this row"),
 )
 

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from histoscore.export import values, wording
+from histoscore.export.arrive import arrive_items
 from histoscore.export.dictionary import RUNG
 from histoscore.export.origins import flow_by_group, slides_by_group
 from histoscore.export.pictures import data_uri
@@ -87,7 +88,7 @@ def report_html(
             result=wording.primary_result(tables),
             statistics=wording.statistics_sentence(tables),
             methods=wording.methods_paragraph(tables),
-            arrive=wording.arrive_items(tables),
+            arrive=arrive_items(tables),
             provenance=wording.provenance(tables),
             panels=study_figures(tables) if drawn is None else drawn,
             groups=_shown_comparisons(tables),
@@ -117,7 +118,9 @@ def page_environment() -> Environment:
         "grade": lambda value: RUNG.text(value) or NOTHING,
         "number": readable,
         "outcome": values.outcome_title,
-        "p": lambda p: NOTHING if p is None else values.p_words(p).removeprefix("p ").removeprefix("= "),
+        "p": lambda p: (
+            NOTHING if p is None else values.p_words(p).removeprefix("p ").removeprefix("= ")
+        ),
         "svg": lambda text: Markup(text),  # noqa: S704 (drawn by matplotlib, which escapes)
         "status": lambda status: wording.STATUS_WORDS[status],
         "two": lambda value: NOTHING if value is None else f"{value:.2f}".replace("-", "−"),

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from histoscore.export.origins import animals_by_sex, flow_by_group
 from histoscore.export.values import OUTCOMES, is_of_all_groups, p_words
 from histoscore.records import StudyTables
 from histoscore.vocabulary import Knee, Status
@@ -45,7 +44,6 @@ STATUS_WORDS = {
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
-_FOR_THE_AUTHORS = "to be filled in by the authors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,11 @@ def provenance(tables: StudyTables) -> str:
     parts = (
         f"histoscore {known[Facts.VERSION]}" if Facts.VERSION in known else "histoscore",
         f"model {known[Facts.MODEL]}" if Facts.MODEL in known else "",
-        *(f"{label} {known[label]}" for label in (Facts.CONFIG, Facts.SHEET) if label in known),
+        *(
+            f"{label} {known[label][:12]}"
+            for label in (Facts.CONFIG, Facts.SHEET)
+            if label in known
+        ),
     )
     return " · ".join(filter(None, parts))
 
@@ -156,7 +158,7 @@ def methods_paragraph(tables: StudyTables) -> str:
         aggregation(tables),
         primary_sentence(tables),
         statistics_sentence(tables),
-        f"Of {_count(counts.slides, 'slide')} of {_count(counts.animals, 'animal')}, "
+        f"Of {counted(counts.slides, 'slide')} of {counted(counts.animals, 'animal')}, "
         f"{counts.slides_graded} could be graded; every other slide is listed with its reason.",
         banner(tables),
     ]
@@ -169,7 +171,7 @@ def statistics_sentence(tables: StudyTables) -> str:
     if not tests:
         return "No groups were compared; the animals are described only."
     return (
-        f"The animal was the experimental unit. Groups were compared by {_listed(tests)}; "
+        f"The animal was the experimental unit. Groups were compared by {listed(tests)}; "
         "p-values were adjusted after Holm within the comparisons of one outcome, region and "
         "timepoint. Effect sizes are Cliff's delta and the Hodges–Lehmann shift with "
         f"{level(tables)} intervals."
@@ -181,56 +183,6 @@ def level(tables: StudyTables) -> str:
     return f"{100 * tables.confidence:.6g} %"
 
 
-def arrive_items(tables: StudyTables) -> tuple[tuple[str, str], ...]:
-    """The ARRIVE 2.0 essential ten, each with what this run knows of it."""
-    counts = flow(tables)
-    groups = list(dict.fromkeys(s.group for s in tables.animals if s.group is not None))
-    design = f"Groups: {_listed(groups)}. " if groups else "Groups are not opened. "
-    excluded = counts.slides - counts.slides_graded
-    return (
-        ("1 Study design", design + "The experimental unit is the animal."),
-        (
-            "2 Sample size",
-            f"{_count(counts.animals, 'animal')}, {counts.animals_compared} with a grade"
-            f"{_sizes(tables)}. How the number was chosen: {_FOR_THE_AUTHORS}.",
-        ),
-        (
-            "3 Inclusion and exclusion",
-            f"{_count(excluded, 'slide')} without a grade; each stands with its reason in the "
-            "sheet Failed and excluded.",
-        ),
-        ("4 Randomisation", f"Not known to histoscore: {_FOR_THE_AUTHORS}."),
-        (
-            "5 Blinding",
-            tables.reading.get(Facts.BLINDING, "The network sees no group.")
-            + f" Blinding of surgery and husbandry: {_FOR_THE_AUTHORS}.",
-        ),
-        ("6 Outcome measures", f"{primary_sentence(tables)} {aggregation(tables)}"),
-        ("7 Statistical methods", statistics_sentence(tables)),
-        ("8 Experimental animals", _animals(tables)),
-        ("9 Experimental procedures", f"Induction, treatment, histology: {_FOR_THE_AUTHORS}."),
-        ("10 Results", "Sheets Animals and Statistics: every animal, n, effect sizes, intervals."),
-    )
-
-
-def _sizes(tables: StudyTables) -> str:
-    """n by group, scored of given."""
-    rows = [row for row in flow_by_group(tables) if row.group]
-    told = [f"{row.group} {row.animals_scored} of {row.animals}" for row in rows]
-    return f" ({', '.join(told)})" if len(told) > 1 else ""
-
-
-def _animals(tables: StudyTables) -> str:
-    told = [
-        f"{group} {', '.join(f'{n} {sex}' for sex, n in sexes.items())}"
-        for group, sexes in animals_by_sex(tables).items()
-    ]
-    if not told:
-        return f"Mice. Strain, sex, age, weight: {_FOR_THE_AUTHORS}."
-    words = "; ".join(told)
-    return f"Mice. Sex, as in the study sheet: {words}. Strain, age, weight: {_FOR_THE_AUTHORS}."
-
-
 def _region_words(tables: StudyTables) -> str:
     region = tables.primary_region
     return {"medial": "medial side", "lateral": "lateral side", "joint": "whole joint"}.get(
@@ -238,11 +190,13 @@ def _region_words(tables: StudyTables) -> str:
     )
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """`1 slide`, `2 slides`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _listed(words: list[str]) -> str:
+def listed(words: list[str]) -> str:
+    """`a, b and c`."""
     if len(words) < 2:
         return "".join(words)
     return ", ".join(words[:-1]) + " and " + words[-1]

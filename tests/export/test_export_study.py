@@ -9,10 +9,10 @@ from pathlib import Path
 
 from example_study import example_study
 
+from histoscore.export.arrive import arrive_items
 from histoscore.export.report import report_html
 from histoscore.export.study import section_overlays, write_study_exports
 from histoscore.export.wording import (
-    arrive_items,
     level,
     methods_paragraph,
     provenance,

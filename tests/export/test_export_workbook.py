@@ -126,6 +126,11 @@ def test_read_me_says_what_became_of_the_slides(book: openpyxl.Workbook) -> None
     assert facts["slides"] == "12: 10 scored, 1 grade withheld, needs review, 1 failed"
     assert facts["animals"] == "12, 10 with grades"
     assert "grade_max is the highest grade" in facts["aggregation"]
+    assert facts["primary result"].startswith("DMM + vehicle against sham (n = 4 and 4)")
+    assert facts["without a grade"].startswith(
+        "1 × grade withheld, needs review (no joint found); 1 × failed (empty file)."
+    )
+    assert [str(k)[6:] for k in facts if str(k).startswith("sheet ")] == SHEETS[1:]
     assert facts["study sheet sha256"] == "ab" * 32
 
 
