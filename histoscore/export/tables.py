@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,8 @@ Decisions = Mapping[tuple[str, int, Compartment], float]
 
 Row = tuple[Cell, ...]
 
-_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+_LIKE_A_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]|'(?=[^0-9A-Za-z])")
+"""A `'` of the text's own is quoted where it would be taken for the quoting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def _treated(column: Column, cells: Sequence[Cell], treat: Callable[[str], str])
 
 def harmless(text: str) -> str:
     """Text with a leading `'` where a spreadsheet would read a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if _LIKE_A_FORMULA.match(text) else text
 
 
 def ungraded(slides: Iterable[SlideResult]) -> Table:
