@@ -19,6 +19,9 @@ from histoscore.runs.provenance import RunRecord
 from histoscore.runs.verify import SEALED
 from histoscore.study import Study
 
+RESUMED = "run resumed"
+"""The event with which a run is gone on with."""
+
 
 class OpenedKey(Record):
     """`key.json`: which animal is in which group, from the sheet that opened a blinded run."""
@@ -74,14 +77,20 @@ def origins(study: Study, groups: Mapping[str, str]) -> dict[str, SlideOrigin]:
 def audit_events(run: RunFolder) -> tuple[AuditEvent, ...]:
     """The trail for people, and behind it what is wrong with it.
 
-    That the tables were written is left out: it is told after they were, and a report made again
-    from the same records would differ from the one before.
+    Left out is that the tables were written, and a resumption that found nothing to do: what is
+    made again from the same records is then the same again.
     """
-    events = []
+    events: list[AuditEvent] = []
+    waiting: list[AuditEvent] = []
     try:
         for event in run.trail.events():
-            if event.what != SEALED:
-                events.append(_told(event))
+            if event.what == SEALED:
+                waiting = []
+            elif event.what == RESUMED:
+                waiting = [_told(event)]
+            else:
+                events += [*waiting, _told(event)]
+                waiting = []
     except ValidationError:
         pass  # told by what follows, with its line
     problems = run.trail.problems()

@@ -138,6 +138,19 @@ def test_the_workbook_tells_the_trail_and_stays_the_same(tmp_path: Path) -> None
     assert report_run(run.path).tables.events == opened.events
 
 
+def test_a_resumption_is_told_only_where_it_had_something_to_do(tmp_path: Path) -> None:
+    sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 0"})
+    run = score_study(sheet, tmp_path / "run", CONFIG, OPTIONS).run
+    before = audit_events(run)
+    score_study(sheet, tmp_path / "run", CONFIG, OPTIONS)
+    assert audit_events(run) == before
+    run.result_path(run.record().slides[1].key).unlink()
+    score_study(sheet, tmp_path / "run", CONFIG, OPTIONS)
+    told = audit_events(run)
+    assert told[: len(before)] == before
+    assert [event.what for event in told[len(before) :]] == ["run resumed", "slide committed"]
+
+
 def test_a_damaged_trail_is_told(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 0"})
     run = score_study(sheet, tmp_path / "run", CONFIG, OPTIONS).run
