@@ -76,7 +76,7 @@ def rebuild(run: RunFolder) -> RunSummary:
     run.write(run.record_path, counted)
     hashes = {path.relative_to(run.path).as_posix(): sha256_of(path) for path in files}
     run.trail.append(SEALED, files=hashes, counts=dict(counted.counts))
-    run.write_sums()
+    run.write_sums(hashes | _picture_hashes(run, record))
     return RunSummary(run, counted, tables, files)
 
 
@@ -90,6 +90,15 @@ def committed_results(run: RunFolder, record: RunRecord) -> tuple[SlideResult, .
             f"result: {', '.join(missing[:3])}); score the study again with the same --out"
         )
     return tuple(result for _, result in results if result is not None)
+
+
+def _picture_hashes(run: RunFolder, record: RunRecord) -> dict[str, str]:
+    """Hashes of all pictures, which `committed_results` has held against the files."""
+    return {
+        name: sha256
+        for entry in record.slides
+        for name, sha256 in run.committed_files(entry.key).items()
+    }
 
 
 def build_tables(
