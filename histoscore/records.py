@@ -467,13 +467,37 @@ class GroupComparison:
 
 
 @dataclass(frozen=True, slots=True)
+class SlideOrigin:
+    """Whose a slide is, as the study sheet and an opened key say; no stage that looks at slides
+    ever sees it."""
+
+    group: str | None = None
+    batch: str | None = None
+    sex: str | None = None
+    timepoint: str | None = None
+    knee: Knee = Knee.INDEX
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One event of a run's audit trail in words; `number` is None where it tells of damage."""
+
+    number: int | None
+    time: str
+    who: str
+    what: str
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
 class StudyTables:
     """Everything that the exports are made from: results in the order of the sheet.
 
     `reading` holds facts for people, label → text, shown in this order; the labels with a meaning
     of their own stand in `histoscore.export.wording.Facts`. `sides` says which knee a slide is,
     where the sheet does; it serves slides that yielded no scores. Without `group_order` groups
-    stand in order of first appearance.
+    stand in order of first appearance. `origins` says by slide whose it is; `events` is the audit
+    trail, without the sealing of the tables themselves; `confidence` that of all intervals.
     """
 
     slides: tuple[SlideResult, ...]
@@ -486,3 +510,6 @@ class StudyTables:
     primary_region: Region = Region.MEDIAL
     group_order: tuple[str, ...] = ()
     sides: Mapping[str, Side] = field(default_factory=dict)
+    origins: Mapping[str, SlideOrigin] = field(default_factory=dict)
+    events: tuple[AuditEvent, ...] = ()
+    confidence: float = 0.95

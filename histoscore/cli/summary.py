@@ -41,8 +41,7 @@ def print_run(summary: RunSummary) -> None:
     tables = summary.tables
     primary = [comparison for comparison in tables.groups if comparison.primary]
     if primary:
-        confidence = summary.record.config.statistics.confidence
-        console.print(_primary_table(primary, confidence))
+        console.print(_primary_table(primary, tables.confidence))
         _print_notes(console, primary)
     else:
         console.print("No groups to compare (a blinded run is opened with report --key).")

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw
-
-from histoscore.export.lettering import INK, font, shortened
+from histoscore.export import wording
+from histoscore.export.lettering import INK
+from histoscore.export.pdf_pages import A4_SIDEWAYS, PdfPage, pdf_bytes
+from histoscore.export.pictures import small_jpeg
 from histoscore.export.tables import reason_of
 from histoscore.files import write_atomic
 from histoscore.records import SectionResult, SlideResult, StudyTables
 from histoscore.vocabulary import format_rung
 
-DPI = 200
-PAGE_PX = (2339, 1654)
-"""A4 on its side."""
 COLUMNS, ROWS = 4, 3
-MARGIN_PX, GAP_PX, HEADER_PX, CAPTION_PX = 70, 30, 90, 76
+MARGIN, GAP, HEADER, CAPTION, FOOTER = 26.0, 11.0, 26.0, 26.0, 12.0
+"""Points."""
 
 _GREY = (240, 242, 243)
 _SOFT = (80, 95, 104)
@@ -46,20 +43,9 @@ def write_contact_sheet(
     Args:
         overlays: picture of (slide, section), as far as there are any.
     """
-    pages = [_page(title, cells) for title, cells in _pages(tables, overlays)]
-    buffer = io.BytesIO()
-    never = time.gmtime(0)  # equal tables give equal bytes
-    pages[0].save(
-        buffer,
-        "PDF",
-        save_all=True,
-        append_images=pages[1:],
-        resolution=DPI,
-        quality=88,
-        creationDate=never,
-        modDate=never,
-    )
-    write_atomic(path, buffer.getvalue())
+    foot = wording.provenance(tables)
+    pages = [_page(title, cells, foot) for title, cells in _pages(tables, overlays)]
+    write_atomic(path, pdf_bytes(pages, "histoscore contact sheet", foot))
 
 
 def _pages(
@@ -107,33 +93,28 @@ def _grades(slide: SlideResult, section: SectionResult) -> str:
     )
 
 
-def _page(title: str, cells: Sequence[_Cell]) -> Image.Image:
-    page = Image.new("RGB", PAGE_PX, "white")
-    draw = ImageDraw.Draw(page)
-    draw.text((MARGIN_PX, MARGIN_PX), title, fill=INK, font=font(44, bold=True), anchor="lt")
-    wide = (PAGE_PX[0] - 2 * MARGIN_PX - (COLUMNS - 1) * GAP_PX) // COLUMNS
-    high = (PAGE_PX[1] - 2 * MARGIN_PX - HEADER_PX - (ROWS - 1) * GAP_PX) // ROWS
+def _page(title: str, cells: Sequence[_Cell], foot: str) -> PdfPage:
+    page = PdfPage()
+    wide, high = A4_SIDEWAYS[0] - 2 * MARGIN, A4_SIDEWAYS[1] - 2 * MARGIN
+    page.text(MARGIN, MARGIN + 14, title, 15, wide, INK, bold=True)
+    page.text(MARGIN, A4_SIDEWAYS[1] - MARGIN + 4, foot, 6.5, wide, _SOFT, bold=False)
+    cell_wide = (wide - (COLUMNS - 1) * GAP) / COLUMNS
+    cell_high = (high - HEADER - FOOTER - (ROWS - 1) * GAP) / ROWS
     for place, cell in enumerate(cells):
         row, column = divmod(place, COLUMNS)
-        left = MARGIN_PX + column * (wide + GAP_PX)
-        top = MARGIN_PX + HEADER_PX + row * (high + GAP_PX)
-        _paste(page, draw, cell, (left, top, wide, high - CAPTION_PX))
-        for line, (text, color) in enumerate(((cell.title, INK), (cell.below, _SOFT))):
-            letters = font(26, bold=line == 0)
-            at = left, top + high - CAPTION_PX + 8 + 33 * line
-            draw.text(at, shortened(text, letters, wide), fill=color, font=letters, anchor="lt")
+        x = MARGIN + column * (cell_wide + GAP)
+        y = MARGIN + HEADER + row * (cell_high + GAP)
+        _put(page, cell, (x, y, cell_wide, cell_high - CAPTION))
+        below = y + cell_high - CAPTION + 11
+        page.text(x, below, cell.title, 8.5, cell_wide, INK, bold=True)
+        page.text(x, below + 11, cell.below, 8.5, cell_wide, _SOFT, bold=False)
     return page
 
 
-def _paste(
-    page: Image.Image, draw: ImageDraw.ImageDraw, cell: _Cell, box: tuple[int, int, int, int]
-) -> None:
-    """The picture as large as the box (left, top, width, height) allows, in its middle."""
-    left, top, width, height = box
-    if cell.picture is None or not cell.picture.is_file():
-        draw.rectangle((left, top, left + width, top + height), fill=_GREY)
-        return
-    with Image.open(cell.picture, formats=("PNG",)) as opened:
-        picture = opened.convert("RGB")
-    picture.thumbnail((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
-    page.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
+def _put(page: PdfPage, cell: _Cell, box: tuple[float, float, float, float]) -> None:
+    """The picture in its box (x, y, width, height), or a grey place."""
+    jpeg = small_jpeg(cell.picture)
+    if jpeg is None:
+        page.rectangle(*box, _GREY)
+    else:
+        page.picture(jpeg, *box)

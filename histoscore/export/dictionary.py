@@ -6,7 +6,7 @@ Tables, workbook and the Dictionary sheet read the same definitions, so they can
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from histoscore.vocabulary import (
@@ -36,29 +36,43 @@ class Style:
     def text(self, value: Cell) -> str:
         if value is None:
             return ""
+        if isinstance(value, float):  # first: most cells are, and there are millions
+            if not math.isfinite(value):
+                raise ValueError(f"{value} cannot stand in a table; a missing value is None")
+            return self.write(value)
         if isinstance(value, bool):
             return "yes" if value else "no"
-        if isinstance(value, str):
-            return value
-        if not math.isfinite(value):
-            raise ValueError(f"{value} cannot stand in a table; a missing value is None")
-        return self.write(value)
+        return value if isinstance(value, str) else self.write(value)
+
+    def texts(self, cells: Sequence[Cell]) -> list[str]:
+        """A column's cells at once: a table may have a million."""
+        numbers = [cell for cell in cells if type(cell) is float and math.isfinite(cell)]
+        if len(numbers) == len(cells):
+            return list(map(self.write, numbers))
+        return list(map(self.text, cells))
 
 
 def fixed(decimals: int) -> Style:
     """A fixed number of decimals; never `-0.0`."""
-    zeros = "0" * decimals
-    return Style(
-        lambda v: f"{round(v, decimals) + 0.0:.{decimals}f}", f"0.{zeros}" if decimals else "0"
-    )
+    number_format = f"0.{'0' * decimals}" if decimals else "0"
+    pattern = f"%.{decimals}f"
+    nothing = pattern % -0.0
+
+    def write(value: float) -> str:
+        text = pattern % value
+        return text[1:] if text == nothing else text
+
+    return Style(write, number_format)
 
 
 TEXT = Style(str)
 WHOLE = Style(lambda v: str(int(v)), "0")
 RUNG = Style(lambda v: format_rung(v + 0.0), "General")
 FULL = Style(lambda v: repr(float(v)), "General")
-P_VALUE = Style(lambda v: f"{v:#.6g}", "0.000000")
+P_VALUE = Style(lambda v: f"{v:#.6g}", "[<0.0001]0.00E+00;0.0000")
 AREA, LENGTH, FRACTION = fixed(1), fixed(2), fixed(4)
+ANY_UNIT = Style(FRACTION.write, "General")
+"""Of an outcome that may be a grade or an area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,23 +205,31 @@ GROUPS = (
     _TIMEPOINT,
     Column("primary", TEXT, "planned beforehand as the one primary outcome", allowed="yes, no"),
     Column("reference", TEXT, "group that the other is held against"),
-    Column("group", TEXT, "group"),
+    Column("group", TEXT, "group; all, without a reference, where all are tested at once"),
     Column("n_reference", WHOLE, "animals in the reference group", "animals"),
     Column("n_group", WHOLE, "animals in the group", "animals"),
-    Column("median_reference", FRACTION, "median of the reference group's animals"),
-    Column("median_group", FRACTION, "median of the group's animals"),
+    Column("median_reference", ANY_UNIT, "median of the reference group's animals"),
+    Column("median_group", ANY_UNIT, "median of the group's animals"),
     Column("test", TEXT, "statistical test, on animals"),
-    Column("statistic", FRACTION, "test statistic"),
+    Column("statistic", ANY_UNIT, "test statistic"),
     Column("p", P_VALUE, "p-value, two-sided", allowed="0–1"),
     Column("p_adjusted", P_VALUE, "p after Holm's adjustment within its family", allowed="0–1"),
     Column("family", TEXT, "comparisons that are adjusted together"),
     Column("cliffs_delta", FRACTION, "effect size; 0 = no difference", allowed="−1–1"),
-    Column("cliffs_delta_low", FRACTION, "lower bound of its 95 % interval", allowed="−1–1"),
-    Column("cliffs_delta_high", FRACTION, "upper bound of its 95 % interval", allowed="−1–1"),
-    Column("shift", FRACTION, "Hodges–Lehmann shift, in the outcome's unit"),
-    Column("shift_low", FRACTION, "lower bound of its 95 % interval"),
-    Column("shift_high", FRACTION, "upper bound of its 95 % interval"),
+    Column("cliffs_delta_low", FRACTION, "lower bound of its confidence interval", allowed="−1–1"),
+    Column("cliffs_delta_high", FRACTION, "upper bound of its confidence interval", allowed="−1–1"),
+    Column("shift", ANY_UNIT, "Hodges–Lehmann shift, in the outcome's unit"),
+    Column("shift_low", ANY_UNIT, "lower bound of its confidence interval"),
+    Column("shift_high", ANY_UNIT, "upper bound of its confidence interval"),
     Column("note", TEXT, "what to know about this row"),
+)
+
+AUDIT = (
+    Column("number", WHOLE, "place in the audit trail"),
+    Column("time", TEXT, "when, in UTC"),
+    Column("who", TEXT, "user and machine"),
+    Column("what", TEXT, "what was done"),
+    Column("details", TEXT, "what it was done to, with hashes of what was written"),
 )
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from histoscore.export.values import GroupValues, outcome_title
+from histoscore.export.values import GroupValues, outcome_title, p_words
+from histoscore.files import slug
 from histoscore.records import GroupComparison
 from histoscore.vocabulary import Ladder, Region, format_rung
 
@@ -35,6 +37,9 @@ STYLE = {
     "axes.linewidth": 0.8,
 }
 INK = "#22313A"
+PNG_DPI = 300
+_FAMILIES = "'DejaVu Sans', Verdana, Arial, Helvetica, sans-serif"
+"""Of letters in an SVG: where the first is not installed a plain one stands in."""
 
 
 def dot_figure(
@@ -43,8 +48,21 @@ def dot_figure(
     outcome: str,
     region: Region,
     ladder: Ladder,
+    timepoint: str | None = None,
 ) -> str:
-    """An `<svg>` element: groups side by side, a dot an animal, p over the pairs compared.
+    """The dot drawing as an `<svg>` element."""
+    drawing = dot_drawing(groups, comparisons, outcome, region, ladder)
+    return svg_text(drawing, figure_name(outcome, region, timepoint))
+
+
+def dot_drawing(
+    groups: Sequence[GroupValues],
+    comparisons: Sequence[GroupComparison],
+    outcome: str,
+    region: Region,
+    ladder: Ladder,
+) -> Figure:
+    """Groups side by side, a dot an animal, p over the pairs compared.
 
     `comparisons` are those of this outcome, region and timepoint; those without p are not drawn.
     """
@@ -56,12 +74,13 @@ def dot_figure(
         for position, group in enumerate(groups):
             _draw_group(axes, position, group, near=(high - low) / 28)
         _draw_comparisons(axes, groups, comparisons)
-        return svg_text(figure, f"{outcome}-{region.value}")
+    return figure
 
 
-def p_words(p: float) -> str:
-    """A p-value as papers print it: exact, and `p < 0.0001` below that."""
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.3g}" if p < 0.1 else f"p = {p:.2f}"
+def figure_name(outcome: str, region: Region, timepoint: str | None) -> str:
+    """A name that no other figure of the study has, fit for files and ids."""
+    name = f"{outcome}-{region.value}"
+    return name if timepoint is None else f"{name}-{slug(timepoint)}"
 
 
 def spread(values: Sequence[float], near: float, step: float = 0.11) -> tuple[float, ...]:
@@ -98,7 +117,7 @@ def _draw_group(axes: Any, position: int, group: GroupValues, near: float) -> No
 
 
 def _label(axes: Any, groups: Sequence[GroupValues], outcome: str, region: Region) -> None:
-    names = [f"{_literal(g.group)}\nn = {len(g.present)}" for g in groups]
+    names = [f"{literal(g.group)}\nn = {len(g.present)}" for g in groups]
     axes.set_xticks(range(len(groups)), names)
     axes.tick_params(axis="x", length=0)
     axes.tick_params(axis="y", length=3, color=INK)
@@ -155,17 +174,30 @@ def adjusted(comparison: GroupComparison) -> float | None:
     return comparison.p if comparison.p_adjusted is None else comparison.p_adjusted
 
 
-def _literal(text: str) -> str:
-    """Text that matplotlib must not take for mathematics, wrapped at `+` and blanks."""
-    return re.sub(r"(.{9,}?)\s", r"\1" + "\n", text).replace("$", r"\$")
+def literal(text: str, wraps: bool = True) -> str:
+    """Text that matplotlib must not take for mathematics; `wraps`: in lines, cut at blanks."""
+    lines = re.sub(r"(.{9,}?)\s", r"\1" + "\n", text) if wraps else text
+    return lines.replace("$", r"\$")
 
 
 def svg_text(figure: Any, prefix: str) -> str:
     """A figure as an `<svg>` element; `prefix` keeps its ids apart from other figures' ids."""
     buffer = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    with mpl.rc_context(STYLE):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    text = text[text.index("<svg") :]
+    text = text[text.index("<svg") :].replace("'DejaVu Sans'", _FAMILIES)
     text = re.sub(r'(\bid=")', rf"\1{prefix}-", text)
     text = re.sub(r"(url\(#|href=\"#)", rf"\1{prefix}-", text)
     return text.strip()
+
+
+def png_bytes(figure: Any, description: str) -> bytes:
+    """A figure as a PNG to print; `description` is kept in the file."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        told = {"Software": None, "Description": description}
+        FigureCanvasAgg(figure).print_figure(
+            buffer, format="png", dpi=PNG_DPI, metadata=told, facecolor="white"
+        )
+    return buffer.getvalue()

@@ -6,7 +6,6 @@ order, one row an animal, a missing value an empty cell.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -15,8 +14,6 @@ from histoscore.export import values, wording
 from histoscore.export.values import GroupValues
 from histoscore.files import make_folder, write_atomic
 from histoscore.records import StudyTables
-
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_prism(tables: StudyTables, folder: Path) -> tuple[Path, ...]:
@@ -58,7 +55,8 @@ def _info(root: Xml.Element, tables: StudyTables, outcome: str) -> None:
     Xml.SubElement(sequence, "Ref", ID="Info0", Selected="1")
     info = Xml.SubElement(root, "Info", ID="Info0")
     _text(info, "Title", f"histoscore {outcome}")
-    _text(info, "Notes", " ".join(filter(None, (wording.banner(tables), "One value an animal."))))
+    words = [wording.banner(tables), "One value an animal.", wording.provenance(tables)]
+    _text(info, "Notes", " ".join(filter(None, words)))
 
 
 def _table(identity: str, title: str, groups: Sequence[GroupValues]) -> Xml.Element:
@@ -83,4 +81,4 @@ def _table(identity: str, title: str, groups: Sequence[GroupValues]) -> Xml.Elem
 
 
 def _text(parent: Xml.Element, name: str, text: str) -> None:
-    Xml.SubElement(parent, name).text = _NOT_XML.sub("", text)
+    Xml.SubElement(parent, name).text = wording.printable(text)

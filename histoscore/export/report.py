@@ -1,67 +1,80 @@
 """report.html: the study on one page that needs no other file.
 
-Pictures and figures lie inside; nothing is loaded from elsewhere and no script runs (a content
-security policy says so to the browser). All text of the study is escaped.
+Pictures and figures lie inside: of the sections one for each group, and links to the overlays of
+all of them, which work where the page lies in its run folder. Nothing is loaded from elsewhere
+and no script runs (a content security policy says so to the browser). All text of the study is
+escaped.
 """
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
-from histoscore.export import figures, values, wording
+from histoscore.export import values, wording
+from histoscore.export.arrive import arrive_items
 from histoscore.export.dictionary import RUNG
+from histoscore.export.origins import flow_by_group, slides_by_group
+from histoscore.export.pictures import data_uri
+from histoscore.export.quality import batches, flag_counts
+from histoscore.export.representatives import Representative, representatives
+from histoscore.export.study_figures import StudyFigure, study_figures
 from histoscore.export.tables import reason_of
 from histoscore.files import write_atomic
-from histoscore.records import (
-    GroupComparison,
-    SectionResult,
-    SlideResult,
-    StudyTables,
-)
-from histoscore.vocabulary import Region, Status
+from histoscore.records import GroupComparison, SectionResult, StudyTables
+from histoscore.vocabulary import Compartment, Status
 
 OverlayPaths = Mapping[tuple[str, int], Path]
 """Overlay picture of (slide, section)."""
 
-PICTURE_WIDTH = 900
+PICTURE_WIDTH = 1200
+"""Pixels of a section's picture: sharp at 10 cm in print."""
 NOTHING = "–"
-_JPEG_QUALITY = 82
+OPEN_ROWS = 40
+"""A longer list of sections is folded up, and not printed."""
 
 
 @dataclass(frozen=True, slots=True)
-class SectionPicture:
-    """A section as the report shows it; `picture` is a data URI, empty where there is none."""
+class RepresentativePicture:
+    """A group's section as the report shows it; `picture` is a data URI, "" where there is none."""
 
-    slide: SlideResult
-    section: SectionResult
-    group: str
+    chosen: Representative
     picture: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
-class FigurePanel:
-    """A figure with its heading and the number of the animals in it."""
+class SectionRow:
+    """A section in the list of all: its grades in the order MFC, MTP, LFC, LTP, and its picture's
+    place beside the page ("" where it has none)."""
 
-    title: str
-    svg: Markup
-    is_primary: bool
-    caption: str
-
-
-def write_report(tables: StudyTables, path: Path, overlays: OverlayPaths | None = None) -> None:
-    """Writes the report; `overlays` are the pictures of the sections, as far as there are any."""
-    write_atomic(path, report_html(tables, overlays or {}))
+    group: str
+    animal: str
+    slide: str
+    section: SectionResult
+    grades: tuple[float | None, ...]
+    link: str
 
 
-def report_html(tables: StudyTables, overlays: OverlayPaths) -> str:
+def write_report(
+    tables: StudyTables,
+    path: Path,
+    overlays: OverlayPaths | None = None,
+    drawn: Sequence[StudyFigure] | None = None,
+) -> None:
+    """Writes the report; `overlays` are the pictures of the sections, as far as there are any,
+    and `drawn` the study's figures, where they are drawn already."""
+    write_atomic(path, report_html(tables, overlays or {}, drawn))
+
+
+def report_html(
+    tables: StudyTables, overlays: OverlayPaths, drawn: Sequence[StudyFigure] | None = None
+) -> str:
     """The page as text; the same for the same tables and pictures."""
     template = page_environment().get_template("report.html.j2")
     return (
@@ -70,12 +83,22 @@ def report_html(tables: StudyTables, overlays: OverlayPaths) -> str:
             banner=wording.banner(tables),
             facts={k: v for k, v in tables.reading.items() if k != wording.Facts.BANNER},
             flow=wording.flow(tables),
+            flows=flow_by_group(tables),
             primary=wording.primary_sentence(tables),
+            result=wording.primary_result(tables),
             statistics=wording.statistics_sentence(tables),
             methods=wording.methods_paragraph(tables),
-            panels=_panels(tables),
+            arrive=arrive_items(tables),
+            provenance=wording.provenance(tables),
+            panels=study_figures(tables) if drawn is None else drawn,
             groups=_shown_comparisons(tables),
-            sections=_pictures(tables, overlays),
+            level=wording.level(tables),
+            representatives=_representatives(tables, overlays),
+            flags=flag_counts(tables),
+            batches=batches(tables),
+            sections=_section_rows(tables),
+            open_rows=OPEN_ROWS,
+            compartments=[c.value for c in Compartment],
             ungraded=[(s, reason_of(s)) for s in tables.slides if not s.status.is_graded],
         )
         + "\n"
@@ -95,11 +118,15 @@ def page_environment() -> Environment:
         "grade": lambda value: RUNG.text(value) or NOTHING,
         "number": readable,
         "outcome": values.outcome_title,
-        "p": lambda p: NOTHING if p is None else figures.p_words(p).removeprefix("p = "),
+        "p": lambda p: (
+            NOTHING if p is None else values.p_words(p).removeprefix("p ").removeprefix("= ")
+        ),
+        "svg": lambda text: Markup(text),  # noqa: S704 (drawn by matplotlib, which escapes)
         "status": lambda status: wording.STATUS_WORDS[status],
         "two": lambda value: NOTHING if value is None else f"{value:.2f}".replace("-", "−"),
         "words": lambda flag: str(flag).replace("_", " "),
     }
+    environment.tests["of_all_groups"] = values.is_of_all_groups
     environment.tests["graded"] = lambda item: Status(item.status).is_graded
     return environment
 
@@ -110,42 +137,6 @@ def readable(value: float | None) -> str:
         return NOTHING
     text = f"{value:,.0f}".replace(",", "\u202f") if abs(value) >= 1000 else f"{value:.3g}"
     return text.replace("-", "−")
-
-
-def _panels(tables: StudyTables) -> list[FigurePanel]:
-    """The primary outcome, and the hyaline area of the same region; one panel a timepoint."""
-    outcomes = dict.fromkeys((tables.primary_outcome, "hyaline_area_um2"))
-    panels = [
-        _panel(tables, outcome, tables.primary_region, timepoint)
-        for timepoint in values.timepoints(tables)
-        for outcome in outcomes
-    ]
-    return [panel for panel in panels if panel is not None]
-
-
-def _panel(
-    tables: StudyTables, outcome: str, region: Region, timepoint: str | None
-) -> FigurePanel | None:
-    groups = values.values_by_group(tables, outcome, region, timepoint)
-    if not any(group.present for group in groups):
-        return None
-    comparisons = [
-        c
-        for c in tables.groups
-        if (c.outcome, c.region, c.timepoint) == (outcome, region, timepoint)
-    ]
-    svg = figures.dot_figure(groups, comparisons, outcome, region, tables.ladder)
-    missing = sum(value is None for group in groups for value in group.values)
-    title = f"{values.outcome_title(outcome)}, {region.value}" + (
-        f", {timepoint}" if timepoint else ""
-    )
-    caption = "One dot an animal; line: median, whiskers: quartiles."
-    if any(c.p_adjusted is not None for c in comparisons):
-        caption += " p after Holm's adjustment."
-    if missing:
-        caption += f" {missing} without a value: not drawn."
-    is_primary = (outcome, region) == (tables.primary_outcome, tables.primary_region)
-    return FigurePanel(title, Markup(svg), is_primary, caption)  # noqa: S704 (made by matplotlib)
 
 
 def _shown_comparisons(tables: StudyTables) -> list[GroupComparison]:
@@ -159,29 +150,36 @@ def _shown_comparisons(tables: StudyTables) -> list[GroupComparison]:
     return sorted(shown, key=lambda c: (not c.primary, c.timepoint or "", order.index(c.outcome)))
 
 
-def _pictures(tables: StudyTables, overlays: OverlayPaths) -> list[SectionPicture]:
-    groups = {s.animal: s.group or "" for s in tables.animals}
+def _representatives(tables: StudyTables, overlays: OverlayPaths) -> list[RepresentativePicture]:
+    outcome = values.outcome_title(tables.primary_outcome)
     return [
-        SectionPicture(
-            slide,
-            section,
-            groups.get(slide.animal, ""),
-            _data_uri(overlays.get((slide.slide, section.section))),
+        RepresentativePicture(
+            one,
+            data_uri(overlays.get((one.slide.slide, one.section.section)), PICTURE_WIDTH),
+            f"{outcome}, {tables.primary_region.value}: {readable(one.value)} "
+            f"(median of the group's {one.n} animals {readable(one.group_median)})",
         )
-        for slide in tables.slides
+        for one in representatives(tables)
+    ]
+
+
+def _section_rows(tables: StudyTables) -> list[SectionRow]:
+    """Every section, group by group, in the order of the sheet."""
+    return [
+        SectionRow(
+            group,
+            slide.animal,
+            slide.slide,
+            section,
+            _grades(section),
+            quote(section.overlay) if section.overlay else "",
+        )
+        for group, slides in slides_by_group(tables).items()
+        for slide in slides
         for section in slide.sections
     ]
 
 
-def _data_uri(path: Path | None) -> str:
-    """A PNG, made smaller, as a JPEG inside the page; empty where the file is not there."""
-    if path is None or not path.is_file():
-        return ""
-    with Image.open(path, formats=("PNG",)) as picture:
-        rgb = picture.convert("RGB")
-    if rgb.width > PICTURE_WIDTH:
-        height = max(1, round(rgb.height * PICTURE_WIDTH / rgb.width))
-        rgb = rgb.resize((PICTURE_WIDTH, height), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    rgb.save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+def _grades(section: SectionResult) -> tuple[float | None, ...]:
+    found = {part.compartment: part.grade for part in section.compartments}
+    return tuple(found.get(compartment) for compartment in Compartment)

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from importlib.resources import files as package_files
 from pathlib import Path
 
+from histoscore.export import wording
 from histoscore.export.contact_sheet import write_contact_sheet
 from histoscore.export.prism import write_prism
+from histoscore.export.profiles import profiles_csv
 from histoscore.export.report import write_report
+from histoscore.export.study_figures import study_figures, write_figures
 from histoscore.export.tables import Decisions, write_tables
 from histoscore.export.workbook import write_workbook
 from histoscore.files import make_folder, write_atomic
@@ -21,7 +24,7 @@ def write_study_exports(
     overlays: Mapping[tuple[str, int], Path] | None = None,
     decisions: Decisions | None = None,
 ) -> tuple[Path, ...]:
-    """Writes CSV tables, workbook, report, contact sheet, Prism files and R script into a run.
+    """Writes tables, workbook, figures, report, contact sheet, Prism files, R script into a run.
 
     `overlays` maps (slide, section) to its picture; without it the pictures are those that the
     sections name, below `folder`. Every file is written atomically, and equal tables give equal
@@ -30,12 +33,16 @@ def write_study_exports(
     make_folder(folder)
     pictures = section_overlays(tables, folder) if overlays is None else overlays
     paths = list(write_tables(tables, folder, decisions))
+    paths.append(folder / "profiles.csv")
+    write_atomic(paths[-1], profiles_csv(tables))
     write_workbook(tables, folder / "results.xlsx", decisions)
-    write_report(tables, folder / "report.html", pictures)
+    drawn = study_figures(tables)
+    write_report(tables, folder / "report.html", pictures, drawn)
     write_contact_sheet(tables, folder / "contact_sheet.pdf", pictures)
     paths += [folder / name for name in ("results.xlsx", "report.html", "contact_sheet.pdf")]
+    paths += write_figures(drawn, folder / "figures", wording.provenance(tables))
     paths += write_prism(tables, folder / "prism")
-    return (*paths, _write_script(folder / "analysis.R"))
+    return (*paths, _write_script(folder / "analysis.R", wording.provenance(tables)))
 
 
 def section_overlays(tables: StudyTables, folder: Path) -> dict[tuple[str, int], Path]:
@@ -48,7 +55,8 @@ def section_overlays(tables: StudyTables, folder: Path) -> dict[tuple[str, int],
     }
 
 
-def _write_script(path: Path) -> Path:
+def _write_script(path: Path, provenance: str) -> Path:
     template = package_files("histoscore.export") / "templates" / "analysis.R"
-    write_atomic(path, template.read_bytes())
+    line = " ".join(wording.printable(provenance).split())
+    write_atomic(path, f"# Tables of: {line}\n{template.read_text(encoding='utf-8')}")
     return path

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from histoscore.export import dictionary
 from histoscore.export.dictionary import Cell, Column
 from histoscore.files import write_atomic
 from histoscore.records import (
-    PROFILE_STEP_UM,
     AnimalScore,
     CompartmentResult,
     GroupComparison,
@@ -30,7 +30,8 @@ Decisions = Mapping[tuple[str, int, Compartment], float]
 
 Row = tuple[Cell, ...]
 
-_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+_LIKE_A_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]|'(?=[^0-9A-Za-z])")
+"""A `'` of the text's own is quoted where it would be taken for the quoting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,21 @@ class Table:
     rows: tuple[Row, ...]
 
     def texts(self) -> Iterator[tuple[str, ...]]:
-        """The rows as they are written, missing cells empty."""
-        for row in self.rows:
-            yield tuple(c.style.text(v) for c, v in zip(self.columns, row, strict=True))
+        """The rows as text, missing cells empty."""
+        return self._texts(lambda text: text)
+
+    def harmless_texts(self) -> Iterator[tuple[str, ...]]:
+        """The same, text that a spreadsheet could take for a formula quoted."""
+        return self._texts(harmless)
+
+    def _texts(self, treat: Callable[[str], str]) -> Iterator[tuple[str, ...]]:
+        """Column by column, for a table may have a million cells."""
+        cells = zip(*self.rows, strict=True) if self.rows else ()
+        columns = (
+            _treated(column, some, treat) if column.is_text else column.style.texts(some)
+            for column, some in zip(self.columns, cells, strict=False)
+        )
+        return zip(*columns, strict=True)
 
 
 def study_tables(tables: StudyTables, decisions: Decisions | None = None) -> tuple[Table, ...]:
@@ -61,9 +74,9 @@ def study_tables(tables: StudyTables, decisions: Decisions | None = None) -> tup
 def write_tables(
     tables: StudyTables, folder: Path, decisions: Decisions | None = None
 ) -> tuple[Path, ...]:
-    """Writes slides.csv, sections.csv, compartments.csv, animals.csv, groups.csv, profiles.csv."""
+    """Writes slides.csv, sections.csv, compartments.csv, animals.csv and groups.csv."""
     paths = []
-    for table in (*study_tables(tables, decisions), profiles(tables)):
+    for table in study_tables(tables, decisions):
         paths.append(folder / f"{table.name}.csv")
         write_atomic(paths[-1], csv_text(table).encode())
     return tuple(paths)
@@ -74,17 +87,18 @@ def csv_text(table: Table) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(c.name for c in table.columns)
-    for row in table.texts():
-        writer.writerow(
-            harmless(text) if column.is_text else text
-            for column, text in zip(table.columns, row, strict=True)
-        )
+    writer.writerows(table.harmless_texts())
     return buffer.getvalue()
+
+
+def _treated(column: Column, cells: Sequence[Cell], treat: Callable[[str], str]) -> list[str]:
+    known = {cell: treat(column.style.text(cell)) for cell in dict.fromkeys(cells)}
+    return [known[cell] for cell in cells]
 
 
 def harmless(text: str) -> str:
     """Text with a leading `'` where a spreadsheet would read a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if _LIKE_A_FORMULA.match(text) else text
 
 
 def ungraded(slides: Iterable[SlideResult]) -> Table:
@@ -93,10 +107,11 @@ def ungraded(slides: Iterable[SlideResult]) -> Table:
     return Table("ungraded", dictionary.UNGRADED, _rows(dictionary.UNGRADED, values))
 
 
-def profiles(tables: StudyTables) -> Table:
-    """Thickness along every compartment's tidemark: too long for a workbook's sheet."""
-    values = (value for slide in tables.slides for value in _profiles_of(slide))
-    return Table("profiles", dictionary.PROFILES, _rows(dictionary.PROFILES, values))
+def audit(tables: StudyTables) -> Table:
+    """The audit trail, an event a row."""
+    names = _names(dictionary.AUDIT)
+    values = (_picked(event, names) for event in tables.events)
+    return Table("audit", dictionary.AUDIT, _rows(dictionary.AUDIT, values))
 
 
 def reason_of(slide: SlideResult) -> str:
@@ -212,22 +227,6 @@ def _compartments_of(
                 **_compartment(result, names),
                 **_final(result, decision),
             }
-
-
-def _profiles_of(slide: SlideResult) -> Iterator[dict[str, Cell]]:
-    for section in slide.sections:
-        for result in section.compartments:
-            pairs = zip(result.hyaline_profile_um, result.calcified_profile_um, strict=True)
-            for place, (hyaline, calcified) in enumerate(pairs):
-                yield {
-                    "slide": slide.slide,
-                    "animal": slide.animal,
-                    "section": section.section,
-                    "compartment": result.compartment.value,
-                    "position_um": (place + 0.5) * PROFILE_STEP_UM,
-                    "hyaline_thickness_um": hyaline,
-                    "calcified_thickness_um": calcified,
-                }
 
 
 def _section_status(slide: SlideResult, section: SectionResult) -> dict[str, Cell]:

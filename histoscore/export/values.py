@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from histoscore.records import AnimalScore, StudyTables
+from histoscore.records import AnimalScore, GroupComparison, StudyTables
 from histoscore.vocabulary import Knee, Region
 
 OUTCOMES = {
@@ -33,7 +33,8 @@ REGIONS = (
 """Regions in the order of figures, sheets and Prism tables."""
 
 BLINDED = "blinded"
-"""Stands for the group of animals whose group is not known."""
+"""Stands for the group of animals whose group is not known; `(blinded)` beside a group of that
+name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +59,32 @@ def values_by_group(
         for s in tables.animals
         if s.knee is Knee.INDEX and s.region is region and s.timepoint == timepoint
     ]
-    return tuple(
-        _group_values(group, [s for s in chosen if (s.group or BLINDED) == group], outcome)
-        for group in group_names(tables)
-        if any((s.group or BLINDED) == group for s in chosen)
-    )
+    found = []
+    for name, group in group_names(tables).items():
+        if mine := [s for s in chosen if s.group == group]:
+            found.append(_group_values(name, mine, outcome))
+    return tuple(found)
 
 
-def group_names(tables: StudyTables) -> tuple[str, ...]:
-    """Groups in the study's order, `blinded` last where a group is not known."""
+def group_names(tables: StudyTables) -> dict[str, str | None]:
+    """What each group is called → the group, in the study's order; unknown ones (None) last."""
     seen = dict.fromkeys(s.group for s in tables.animals if s.group is not None)
     known = [g for g in tables.group_order if g in seen]
     known += [g for g in seen if g not in known]
-    blinded = any(s.group is None for s in tables.animals)
-    return (*known, *([BLINDED] if blinded else []))
+    names: dict[str, str | None] = {group: group for group in known}
+    if any(s.group is None for s in tables.animals):
+        names[_unlike(BLINDED, known)] = None
+    return names
+
+
+def p_words(p: float) -> str:
+    """A p-value as papers print it: exact, and `p < 0.0001` below that."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.3g}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def is_of_all_groups(comparison: GroupComparison) -> bool:
+    """Whether all groups are tested at once; a group that is called `all` is told apart so."""
+    return comparison.reference is None and bool(comparison.test)
 
 
 def timepoints(tables: StudyTables) -> tuple[str | None, ...]:
@@ -94,6 +107,12 @@ def outcome_title(outcome: str) -> str:
     """What people call an outcome, with its unit: `hyaline cartilage area (µm²)`."""
     words, unit = OUTCOMES[outcome]
     return words if unit == "grade" else f"{words} ({unit})"
+
+
+def _unlike(name: str, taken: Sequence[str]) -> str:
+    while name in taken:
+        name = f"({name})"
+    return name
 
 
 def _group_values(group: str, scores: Sequence[AnimalScore], outcome: str) -> GroupValues:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from histoscore.export.values import OUTCOMES
+from histoscore.export.values import OUTCOMES, is_of_all_groups, p_words
 from histoscore.records import StudyTables
 from histoscore.vocabulary import Knee, Status
 
@@ -21,6 +22,8 @@ class Facts:
     MODEL = "model"
     BLINDING = "blinding"
     AGGREGATION = "aggregation"
+    SHEET = "study sheet sha256"
+    CONFIG = "configuration sha256"
 
 
 AGGREGATION = (
@@ -39,8 +42,8 @@ STATUS_WORDS = {
     Status.SKIPPED: "excluded or skipped",
 }
 
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
-_FOR_THE_AUTHORS = "to be filled in by the authors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,26 @@ def banner(tables: StudyTables) -> str:
     return tables.reading.get(Facts.BANNER, "")
 
 
+def provenance(tables: StudyTables) -> str:
+    """A line for every export: program, model, configuration and study sheet with their hashes."""
+    known = tables.reading
+    parts = (
+        f"histoscore {known[Facts.VERSION]}" if Facts.VERSION in known else "histoscore",
+        f"model {known[Facts.MODEL]}" if Facts.MODEL in known else "",
+        *(
+            f"{label} {known[label][:12]}"
+            for label in (Facts.CONFIG, Facts.SHEET)
+            if label in known
+        ),
+    )
+    return " · ".join(filter(None, parts))
+
+
+def printable(text: str) -> str:
+    """Text without the control characters that XML cannot hold."""
+    return _NOT_XML.sub("", text)
+
+
 def created(tables: StudyTables) -> datetime:
     """When the run was made, in UTC; 2000-01-01 where the run does not say."""
     text = tables.reading.get(Facts.CREATED, "")
@@ -102,6 +125,26 @@ def primary_sentence(tables: StudyTables) -> str:
     )
 
 
+def primary_result(tables: StudyTables) -> str:
+    """What the primary comparisons gave, in a sentence; empty where there was none."""
+    told = []
+    for row in tables.groups:
+        if not row.primary or row.p is None:
+            continue
+        p = p_words(row.p if row.p_adjusted is None else row.p_adjusted)
+        at = "" if row.timepoint is None else f"{row.timepoint}, "
+        if is_of_all_groups(row):
+            told.append(f"{at}all groups ({row.test}, n = {row.n_group}): {p}")
+        else:
+            medians = f"median {_short(row.median_group)} against {_short(row.median_reference)}"
+            holm = " after Holm" if row.p_adjusted is not None else ""
+            told.append(
+                f"{at}{row.group} against {row.reference} (n = {row.n_group} and "
+                f"{row.n_reference}): {medians}, {p}{holm}"
+            )
+    return f"Result: {'; '.join(told)}." if told else ""
+
+
 def methods_paragraph(tables: StudyTables) -> str:
     """A paragraph for the paper, from what the run knows."""
     counts = flow(tables)
@@ -115,7 +158,7 @@ def methods_paragraph(tables: StudyTables) -> str:
         aggregation(tables),
         primary_sentence(tables),
         statistics_sentence(tables),
-        f"Of {_count(counts.slides, 'slide')} of {_count(counts.animals, 'animal')}, "
+        f"Of {counted(counts.slides, 'slide')} of {counted(counts.animals, 'animal')}, "
         f"{counts.slides_graded} could be graded; every other slide is listed with its reason.",
         banner(tables),
     ]
@@ -128,43 +171,16 @@ def statistics_sentence(tables: StudyTables) -> str:
     if not tests:
         return "No groups were compared; the animals are described only."
     return (
-        f"The animal was the experimental unit. Groups were compared by {_listed(tests)}; "
+        f"The animal was the experimental unit. Groups were compared by {listed(tests)}; "
         "p-values were adjusted after Holm within the comparisons of one outcome, region and "
-        "timepoint. Effect sizes are Cliff's delta and the Hodges–Lehmann shift with 95 % "
-        "intervals."
+        "timepoint. Effect sizes are Cliff's delta and the Hodges–Lehmann shift with "
+        f"{level(tables)} intervals."
     )
 
 
-def arrive_items(tables: StudyTables) -> tuple[tuple[str, str], ...]:
-    """The ARRIVE 2.0 essential ten, each with what this run knows of it."""
-    counts = flow(tables)
-    groups = list(dict.fromkeys(s.group for s in tables.animals if s.group is not None))
-    design = f"Groups: {_listed(groups)}. " if groups else "Groups are not opened. "
-    excluded = counts.slides - counts.slides_graded
-    return (
-        ("1 Study design", design + "The experimental unit is the animal."),
-        (
-            "2 Sample size",
-            f"{_count(counts.animals, 'animal')}, {counts.animals_compared} with a grade. "
-            f"How the number was chosen: {_FOR_THE_AUTHORS}.",
-        ),
-        (
-            "3 Inclusion and exclusion",
-            f"{_count(excluded, 'slide')} without a grade; each stands with its reason in the "
-            "sheet Failed and excluded.",
-        ),
-        ("4 Randomisation", f"Not known to histoscore: {_FOR_THE_AUTHORS}."),
-        (
-            "5 Blinding",
-            tables.reading.get(Facts.BLINDING, "The network sees no group.")
-            + f" Blinding of surgery and husbandry: {_FOR_THE_AUTHORS}.",
-        ),
-        ("6 Outcome measures", f"{primary_sentence(tables)} {aggregation(tables)}"),
-        ("7 Statistical methods", statistics_sentence(tables)),
-        ("8 Experimental animals", f"Strain, sex, age, weight: {_FOR_THE_AUTHORS}."),
-        ("9 Experimental procedures", f"Induction, treatment, histology: {_FOR_THE_AUTHORS}."),
-        ("10 Results", "Sheets Animals and Statistics: every animal, n, effect sizes, intervals."),
-    )
+def level(tables: StudyTables) -> str:
+    """Confidence of the intervals in words: `95 %`."""
+    return f"{100 * tables.confidence:.6g} %"
 
 
 def _region_words(tables: StudyTables) -> str:
@@ -174,11 +190,19 @@ def _region_words(tables: StudyTables) -> str:
     )
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """`1 slide`, `2 slides`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _listed(words: list[str]) -> str:
+def listed(words: list[str]) -> str:
+    """`a, b and c`."""
     if len(words) < 2:
         return "".join(words)
     return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,15 +1,15 @@
 """results.xlsx: the study for people who live in a spreadsheet.
 
 Text is text and numbers are numbers; there is no formula, no merged cell and no macro. The bytes
-are equal for equal tables. Sheets Agreement and Audit belong to runs that have scorers or
-decisions; a run without them has neither sheet, and Read me says so.
+are equal for equal tables. A sheet Audit is there where there is an audit trail.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ import xlsxwriter
 
 from histoscore.export import tables as make
 from histoscore.export import values, wording
+from histoscore.export.arrive import arrive_items
 from histoscore.export.dictionary import TEXT, Cell, Column
+from histoscore.export.read_me import read_me
 from histoscore.export.tables import Decisions, Table
 from histoscore.files import write_atomic
 from histoscore.records import StudyTables
@@ -33,6 +35,7 @@ OPTIONS = {
 
 _MAX_WIDTH, _MIN_WIDTH = 48, 9
 _MAX_CELL = 32_767
+_MAX_FOOTER = 200
 _LINE_HEIGHT = 15
 _NO_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _STATUS_COLORS = {Status.FAILED: "#F4C7C3", Status.REVIEW: "#FCE8B2", Status.WARNED: "#FFF6DA"}
@@ -51,6 +54,7 @@ def workbook_bytes(tables: StudyTables, decisions: Decisions | None = None) -> b
             {
                 "title": "histoscore results",
                 "author": "histoscore",
+                "comments": wording.provenance(tables),
                 "created": wording.created(tables).replace(tzinfo=None),
             }
         )
@@ -79,38 +83,30 @@ class _Book:
     def write(self, study: Sequence[Table]) -> None:
         """All sheets, in the order in which people look for them."""
         by_name = {table.name: table for table in study}
-        self._read_me()
-        self._table("Animals", by_name["animals"])
-        self._animals_wide()
-        self._table("Compartments", by_name["compartments"])
-        self._table("Sections", by_name["sections"])
-        self._table("Slides", by_name["slides"])
-        self._table("Failed and excluded", make.ungraded(self.tables.slides))
-        self._table("Statistics", by_name["groups"])
-        self._two_columns("Methods", (("Methods", wording.methods_paragraph(self.tables)),), 110)
-        self._dictionary(study)
-        self._two_columns("ARRIVE", wording.arrive_items(self.tables), 100)
-
-    def _read_me(self) -> None:
-        counts = wording.flow(self.tables)
-        facts = [(k, v) for k, v in self.tables.reading.items() if k != wording.Facts.BANNER]
-        slides = ", ".join(f"{n} {wording.STATUS_WORDS[s]}" for s, n in counts.by_status)
-        rows = [
-            ("slides", f"{counts.slides}: {slides}" if slides else "0"),
-            ("sections", f"{counts.sections}, {counts.sections_graded} with grades"),
-            ("animals", f"{counts.animals}, {counts.animals_compared} with grades"),
-            ("primary outcome", wording.primary_sentence(self.tables)),
-            *facts,
-        ]
-        if wording.Facts.AGGREGATION not in self.tables.reading:
-            rows.append(("aggregation", wording.AGGREGATION))
-        rows.append(
-            (
-                "not in this workbook",
-                "The sheets Agreement and Audit appear when a scorers' sheet or decisions exist.",
-            )
-        )
-        self._two_columns("Read me", rows, 100)
+        audit = make.audit(self.tables)
+        explained = (*study, audit) if audit.rows else study
+        sheets: dict[str, Callable[[str], None]] = {
+            "Animals": lambda name: self._table(name, by_name["animals"]),
+            "Animals wide": self._animals_wide,
+            "Compartments": lambda name: self._table(name, by_name["compartments"]),
+            "Sections": lambda name: self._table(name, by_name["sections"]),
+            "Slides": lambda name: self._table(name, by_name["slides"]),
+            "Failed and excluded": lambda name: self._table(
+                name, make.ungraded(self.tables.slides)
+            ),
+            "Statistics": lambda name: self._table(name, by_name["groups"]),
+            "Audit": lambda name: self._table(name, audit),
+            "Methods": lambda name: self._two_columns(
+                name, (("Methods", wording.methods_paragraph(self.tables)),), 110
+            ),
+            "Dictionary": lambda name: self._dictionary(name, explained),
+            "ARRIVE": lambda name: self._two_columns(name, arrive_items(self.tables), 100),
+        }
+        if not audit.rows:
+            del sheets["Audit"]
+        self._two_columns("Read me", read_me(self.tables, tuple(sheets)), 100)
+        for name, write in sheets.items():
+            write(name)
 
     def _two_columns(self, name: str, rows: Sequence[tuple[str, str]], width: int) -> None:
         sheet = self.book.add_worksheet(name)
@@ -123,7 +119,7 @@ class _Book:
             sheet.write_string(row, 1, _fitting(text), self.wrapped)
             sheet.set_row(row, _LINE_HEIGHT * max(1, ceil(len(text) * 1.05 / width)))
         sheet.hide_gridlines(2)
-        _printable(sheet)
+        self._printable(sheet)
 
     def _banner(self, sheet: Any, row: int) -> int:
         """Writes the banner, if there is one; the number of rows it took."""
@@ -141,32 +137,43 @@ class _Book:
         top = self._banner(sheet, 0)
         last_row, last_column = top + len(table.rows), len(table.columns) - 1
         for index, column in enumerate(table.columns):
-            sheet.set_column(index, index, _width(column, [row[index] for row in table.rows]))
+            cells = [row[index] for row in table.rows]
+            sheet.set_column(index, index, _width(column, cells))
             sheet.write_string(top, index, column.title, self.header)
-        for number, row in enumerate(table.rows, start=top + 1):
-            for index, (column, value) in enumerate(zip(table.columns, row, strict=True)):
-                self._cell(sheet, number, index, column, value)
+            self._column(sheet, top + 1, index, column, cells)
         sheet.set_row(top, 2 * _LINE_HEIGHT)
         sheet.freeze_panes(top + 1, _frozen_columns(table))
         sheet.autofilter(top, 0, max(last_row, top + 1), last_column)
         self._color_status(sheet, table, top)
-        _printable(sheet)
+        self._printable(sheet)
         sheet.repeat_rows(0, top)
 
-    def _cell(self, sheet: Any, row: int, index: int, column: Column, value: Cell) -> None:
-        if value is None or value == "":
-            return
-        text = column.style.text(value)
-        if column.is_text or isinstance(value, str):
-            sheet.write_string(row, index, _fitting(text), self.plain)
-        else:
-            sheet.write_number(row, index, float(text), self._number(column.style.number_format))
+    def _column(
+        self, sheet: Any, top: int, index: int, column: Column, cells: Sequence[Cell]
+    ) -> None:
+        """The cells of a column from row `top` down; a number is the one that the CSV shows."""
+        look, text = self._number(column.style.number_format), column.style.text
+        for row, value in enumerate(cells, start=top):
+            if value is None or value == "":
+                continue
+            if column.is_text or isinstance(value, str):
+                sheet.write_string(row, index, _fitting(text(value)), self.plain)
+            else:
+                sheet.write_number(row, index, float(text(value)), look)
 
     def _number(self, number_format: str | None) -> Any:
         name = number_format or "General"
         if name not in self.numbers:
             self.numbers[name] = self.book.add_format({"num_format": name, "valign": "top"})
         return self.numbers[name]
+
+    def _printable(self, sheet: Any) -> None:
+        """Landscape A4, as wide as one page; what made it stands at the foot."""
+        sheet.set_landscape()
+        sheet.set_paper(9)
+        sheet.fit_to_pages(1, 0)
+        line = wording.provenance(self.tables).replace("&", "&&")
+        sheet.set_footer(f"&L&7{line[:_MAX_FOOTER]}&R&7&A, page &P of &N")
 
     def _color_status(self, sheet: Any, table: Table, top: int) -> None:
         """Rows that need a look get a quiet colour in their status cell."""
@@ -180,9 +187,9 @@ class _Book:
                 look = self.book.add_format({"bg_color": color, "valign": "top"})
                 sheet.write_string(number, index, str(row[index]), look)
 
-    def _animals_wide(self) -> None:
+    def _animals_wide(self, name: str) -> None:
         """Blocks of one column a group, one row an animal, to be pasted into Prism."""
-        sheet = self.book.add_worksheet("Animals wide")
+        sheet = self.book.add_worksheet(name)
         sheet.set_column(0, 40, 20)
         row = self._banner(sheet, 0)
         sheet.write_string(row, 0, "One column a group, one row an animal; ids to the right.")
@@ -192,7 +199,7 @@ class _Book:
             for outcome in values.outcome_order(self.tables):
                 for region in values.region_order(self.tables):
                     row = self._block(sheet, row, outcome, region, timepoint)
-        _printable(sheet)
+        self._printable(sheet)
 
     def _block(
         self, sheet: Any, row: int, outcome: str, region: Region, timepoint: str | None
@@ -217,25 +224,19 @@ class _Book:
                     sheet.write_number(number, index, round(value, 4), self._number("General"))
         return row + 3 + max(len(group.animals) for group in groups)
 
-    def _dictionary(self, study: Sequence[Table]) -> None:
+    def _dictionary(self, name: str, study: Sequence[Table]) -> None:
         rows = tuple(
             (t.name, c.name, c.meaning, c.unit, c.allowed) for t in study for c in t.columns
         )
-        names = ("table", "column", "meaning", "unit", "allowed values")
-        columns = tuple(Column(name, TEXT, "") for name in names)
-        self._table("Dictionary", Table("dictionary", columns, rows))
+        titles = ("table", "column", "meaning", "unit", "allowed values")
+        columns = tuple(Column(title, TEXT, "") for title in titles)
+        self._table(name, Table("dictionary", columns, rows))
 
 
+@lru_cache(maxsize=65_536)
 def _fitting(text: str) -> str:
     """Text that a cell can hold: no control characters, no longer than Excel allows."""
     return _NO_CONTROLS.sub("", text)[:_MAX_CELL]
-
-
-def _printable(sheet: Any) -> None:
-    """Landscape A4, as wide as one page."""
-    sheet.set_landscape()
-    sheet.set_paper(9)
-    sheet.fit_to_pages(1, 0)
 
 
 def _width(column: Column, cells: Sequence[Cell]) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from histoscore.pipeline.report import committed_results, opened_key, reading
+from histoscore.pipeline.facts import reading
+from histoscore.pipeline.report import committed_results, opened_key
 from histoscore.records import CompartmentResult, SlideResult
 from histoscore.runs.folder import RunFolder
 from histoscore.runs.provenance import RunRecord

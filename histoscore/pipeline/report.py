@@ -12,10 +12,11 @@ from pathlib import Path
 
 from histoscore.errors import ManifestError, UsageError
 from histoscore.files import sha256_of
+from histoscore.pipeline.facts import OpenedKey, audit_events, origins, reading
 from histoscore.records import (
+    AuditEvent,
     CompartmentResult,
     CompartmentScore,
-    Record,
     SectionResult,
     SlideResult,
     StudyTables,
@@ -27,15 +28,6 @@ from histoscore.runs.provenance import RunRecord
 from histoscore.runs.verify import SEALED
 from histoscore.study import Study, StudyRow, read_key
 from histoscore.vocabulary import Compartment, Region, Status
-
-
-class OpenedKey(Record):
-    """`key.json`: which animal is in which group, from the sheet that opened a blinded run."""
-
-    sheet: str
-    sha256: str
-    opened: str
-    groups: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +70,13 @@ def rebuild(run: RunFolder) -> RunSummary:
 
     record, study = run.record(), run.read(run.study_path, Study)
     results = committed_results(run, record)
-    tables = build_tables(record, study, results, opened_key(run))
+    tables = build_tables(record, study, results, opened_key(run), audit_events(run))
     files = write_study_exports(tables, run.path)
     counted = record.model_copy(update={"finished": now(), "counts": _counts(results)})
     run.write(run.record_path, counted)
     hashes = {path.relative_to(run.path).as_posix(): sha256_of(path) for path in files}
     run.trail.append(SEALED, files=hashes, counts=dict(counted.counts))
-    run.write_sums()
+    run.write_sums(hashes | _picture_hashes(run, record))
     return RunSummary(run, counted, tables, files)
 
 
@@ -100,8 +92,21 @@ def committed_results(run: RunFolder, record: RunRecord) -> tuple[SlideResult, .
     return tuple(result for _, result in results if result is not None)
 
 
+def _picture_hashes(run: RunFolder, record: RunRecord) -> dict[str, str]:
+    """Hashes of all pictures, which `committed_results` has held against the files."""
+    return {
+        name: sha256
+        for entry in record.slides
+        for name, sha256 in run.committed_files(entry.key).items()
+    }
+
+
 def build_tables(
-    record: RunRecord, study: Study, results: tuple[SlideResult, ...], key: OpenedKey | None
+    record: RunRecord,
+    study: Study,
+    results: tuple[SlideResult, ...],
+    key: OpenedKey | None,
+    events: tuple[AuditEvent, ...] = (),
 ) -> StudyTables:
     """Scores of compartments → animals → groups, and the facts that stand beside them."""
     from histoscore.scoring.animals import score_animals
@@ -130,6 +135,9 @@ def build_tables(
         primary_region=Region(settings.primary.region),
         group_order=order,
         sides={row.slide: row.side for row in study.rows if row.side is not None},
+        origins=origins(study, groups),
+        events=events,
+        confidence=settings.confidence,
     )
 
 
@@ -144,27 +152,6 @@ def compartment_scores(
         for compartment in Compartment:
             part = found.get(compartment) or _ungraded(section, compartment)
             yield _score(row, group, section, part)
-
-
-def reading(record: RunRecord, study: Study, key: OpenedKey | None) -> dict[str, str]:
-    """Facts for the workbook's first sheet and the report, label → text."""
-    from histoscore.export.wording import Facts
-
-    facts = {
-        Facts.STUDY: Path(record.study).name,
-        Facts.CREATED: record.started,
-        Facts.VERSION: record.histoscore,
-        Facts.MODEL: f"{record.model.name} (weights sha256 {record.model.sha256[:12]})",
-        Facts.BANNER: record.model.banner,
-        Facts.BLINDING: _blinding(study, key),
-        "study sheet sha256": record.study_sha256,
-        "device": record.device or "",
-        "engine": record.engine or "",
-        "engine threads": "" if record.engine_threads is None else str(record.engine_threads),
-        "statistics seed": str(record.config.statistics.seed),
-    }
-    notes = {f"note {place}": note for place, note in enumerate(study.notes, start=1)}
-    return {label: text for label, text in (facts | notes).items() if text}
 
 
 def open_key(run: RunFolder, sheet: Path) -> None:
@@ -198,14 +185,6 @@ def _check_key(sheet: Path, study: Study, groups: Mapping[str, str]) -> None:
 def opened_key(run: RunFolder) -> OpenedKey | None:
     """The key that opened a blinded run, None where none did."""
     return run.read(run.key_path, OpenedKey) if run.key_path.exists() else None
-
-
-def _blinding(study: Study, key: OpenedKey | None) -> str:
-    if key:
-        return f"Scored without groups; the key {key.sheet} was opened {key.opened}."
-    if study.has_groups:
-        return "The groups stand in the study sheet; scoring a slide never sees them."
-    return "Scored without groups; the key is not opened."
 
 
 def _ungraded(section: SectionResult, compartment: Compartment) -> CompartmentResult:

@@ -16,6 +16,7 @@ from pathlib import Path
 from histoscore.config import ScoreConfig
 from histoscore.export.features import to_features, write_features
 from histoscore.export.overlays import draw_overlay, write_overlay
+from histoscore.export.pictures import write_small
 from histoscore.export.zarr_labels import write_label_store
 from histoscore.geojson import Feature
 from histoscore.geometry import Box, Mpp, Placement
@@ -286,6 +287,7 @@ class SlideScorer:
         )
         path = self.run.overlay_path(row.slide, result.section)
         write_overlay(path, overlay)
+        write_small(path, overlay)
         write_label_store(self.run.label_path(row.slide, result.section), reading.labels)
         joint, names = reading.joint, ("medial_side", "medial_source", "medial_confidence")
         facts = {name: getattr(joint, name) if joint else None for name in names} | {

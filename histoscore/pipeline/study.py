@@ -9,6 +9,7 @@ from pathlib import Path
 from histoscore.config import ScoreConfig
 from histoscore.errors import RunMismatchError, UsageError
 from histoscore.files import sha256_of, sweep_leftovers
+from histoscore.pipeline.facts import RESUMED
 from histoscore.pipeline.planning import Planned, fingerprints, needs_work, plan_slides
 from histoscore.pipeline.progress import Reporter, Silence
 from histoscore.pipeline.report import RunSummary, rebuild
@@ -147,7 +148,7 @@ def _open(
     run.write(run.study_path, study)
     sweep_leftovers(run.path)
     run.trail.append(
-        "run resumed" if begun else "run started",
+        RESUMED if begun else "run started",
         study_sha256=record.study_sha256,
         model_sha256=record.model.sha256,
         histoscore=record.histoscore,

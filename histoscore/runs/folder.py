@@ -16,7 +16,8 @@ byte for byte: `done` is decided by content, never by a file's being there.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -32,8 +33,11 @@ from histoscore.runs.provenance import RunRecord
 
 SUMS_NAME = "SHA256SUMS"
 EVENTS_NAME = "events.jsonl"
+_HASHING_THREADS = 4
+"""Of files at once: the hash lets go of the interpreter's lock."""
 
 _R = TypeVar("_R", bound=Record)
+_H = TypeVar("_H", str, "str | None")
 
 
 class Committed(Record):
@@ -109,9 +113,16 @@ class RunFolder:
 
     def missing_pictures(self, committed: Committed) -> list[str]:
         """Files of a result that are gone or changed, as paths relative to the run."""
+        hashes = _side_by_side(_hash, [self.path / name for name in committed.files])
         return [
-            name for name, sha256 in committed.files.items() if _hash(self.path / name) != sha256
+            name
+            for (name, sha256), found in zip(committed.files.items(), hashes, strict=True)
+            if found != sha256
         ]
+
+    def committed_files(self, key: str) -> Mapping[str, str]:
+        """Hashes of a result's pictures as they were committed, by path relative to the run."""
+        return Committed.model_validate_json(self.result_path(key).read_bytes()).files
 
     def clear_pictures(self, slide: str) -> None:
         """Remove what an unfinished attempt left of a slide's overlays and label maps."""
@@ -143,9 +154,17 @@ class RunFolder:
     def write(self, path: Path, record: Record) -> None:
         write_json(path, record.model_dump(mode="json"))
 
-    def write_sums(self) -> None:
-        """Hash every file of the run but the audit trail into SHA256SUMS."""
-        lines = [f"{sha256_of(self.path / name)}  {name}\n" for name in self.file_names()]
+    def write_sums(self, known: Mapping[str, str] | None = None) -> None:
+        """Hash every file of the run but the audit trail into SHA256SUMS.
+
+        `known` are hashes that the caller has just found, by path relative to the run: pictures of
+        a large study are gigabytes, and need not be read twice.
+        """
+        found = dict(known or {})
+        rest = [name for name in self.file_names() if name not in found]
+        hashes = _side_by_side(sha256_of, [self.path / name for name in rest])
+        found |= dict(zip(rest, hashes, strict=True))
+        lines = [f"{found[name]}  {name}\n" for name in self.file_names()]
         write_atomic(self.sums_path, "".join(lines))
 
     def file_names(self) -> list[str]:
@@ -174,6 +193,12 @@ class RunFolder:
             if file.is_file()
         ]
         return {file.relative_to(self.path).as_posix(): sha256_of(file) for file in files}
+
+
+def _side_by_side(hash_of: Callable[[Path], _H], paths: Sequence[Path]) -> list[_H]:
+    """Hashes in the order of the paths."""
+    with ThreadPoolExecutor(_HASHING_THREADS) as pool:
+        return list(pool.map(hash_of, paths))
 
 
 def _hash(path: Path) -> str | None:

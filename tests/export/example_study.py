@@ -17,6 +17,7 @@ from histoscore.records import (
     LabelMap,
     RgbImage,
     SectionResult,
+    SlideOrigin,
     SlideResult,
     StudyTables,
     Surface,
@@ -51,6 +52,10 @@ def example_study() -> StudyTables:
         },
         group_order=GROUPS,
         sides={slide.slide: Side.LEFT for slide in slides},
+        origins={
+            slide.slide: SlideOrigin(group_of(n), f"day {n % 2 + 1}", "fm"[n % 3 // 2])
+            for n, slide in enumerate(slides)
+        },
     )
 
 

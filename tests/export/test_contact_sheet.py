@@ -11,7 +11,9 @@ from example_study import example_study
 from PIL import Image
 
 from histoscore.export import contact_sheet
-from histoscore.export.contact_sheet import COLUMNS, PAGE_PX, ROWS, write_contact_sheet
+from histoscore.export.contact_sheet import COLUMNS, ROWS, write_contact_sheet
+from histoscore.export.pdf_pages import PdfPage
+from histoscore.export.pictures import SMALL_WIDTH, write_small
 from histoscore.records import StudyTables
 
 
@@ -21,9 +23,9 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], list[st
     drawn: list[tuple[str, list[str], list[str]]] = []
     page = contact_sheet._page
 
-    def watched(title: str, cells: list) -> Image.Image:
+    def watched(title: str, cells: list, foot: str) -> PdfPage:
         drawn.append((title, [c.title for c in cells], [c.below for c in cells]))
-        return page(title, cells)
+        return page(title, cells, foot)
 
     monkeypatch.setattr(contact_sheet, "_page", watched)
     return drawn
@@ -68,21 +70,39 @@ def test_a_blinded_study_shows_no_group(
     assert not any(group.encode() in data for group in tables.group_order)
 
 
+def drawn(picture: Path, words: str = "MFC 0") -> PdfPage:
+    return contact_sheet._page("sham", [contact_sheet._Cell("sham", "M1", words, picture)], "foot")
+
+
 def test_a_picture_stands_in_its_place_whole(tmp_path: Path) -> None:
-    """A tall red picture: all of it is shown, in its proportions."""
+    """A tall picture: all of it is shown, in its proportions."""
     Image.fromarray(np.full((900, 300, 3), (220, 0, 0), np.uint8)).save(tmp_path / "one.png")
-    cell = contact_sheet._Cell("sham", "M1", "MFC 0", tmp_path / "one.png")
-    page = np.asarray(contact_sheet._page("sham", [cell]))
-    assert page.shape == (PAGE_PX[1], PAGE_PX[0], 3)
-    rows, columns = np.nonzero((page[..., 0] > 180) & (page[..., 1] < 40))
-    assert np.ptp(rows) / np.ptp(columns) == pytest.approx(3, rel=0.03)
-    assert np.ptp(rows) > 250
+    page = drawn(tmp_path / "one.png")
+    (place,) = [o.split() for o in page.operators if o.endswith(b"Do Q")]
+    width, height = float(place[1]), float(place[4])
+    assert height / width == pytest.approx(3, rel=0.01)
+    assert height > 120
+
+
+def test_the_small_copy_goes_in_as_it_is(tmp_path: Path) -> None:
+    Image.fromarray(np.full((900, 1800, 3), (220, 0, 0), np.uint8)).save(tmp_path / "one.png")
+    small = write_small(tmp_path / "one.png")
+    with Image.open(small) as opened:
+        assert opened.size == (SMALL_WIDTH, SMALL_WIDTH // 2)
+    (image,) = drawn(tmp_path / "one.png").images
+    assert image.data == small.read_bytes()
 
 
 def test_a_missing_picture_leaves_a_grey_place(tmp_path: Path) -> None:
-    cell = contact_sheet._Cell("", "M1", "no joint found", tmp_path / "gone.png")
-    page = np.asarray(contact_sheet._page("x", [cell]))
-    assert (page == contact_sheet._GREY).all(axis=2).sum() > 100_000
+    page = drawn(tmp_path / "gone.png")
+    assert not page.images
+    assert any(operator.endswith(b"re f") for operator in page.operators)
+
+
+def test_letters_of_every_script_are_shown(tmp_path: Path) -> None:
+    """What the reader's own letters cannot write is drawn."""
+    assert not drawn(tmp_path / "gone.png", "Käfig (3) \\ µm").images
+    assert len(drawn(tmp_path / "gone.png", "Мышь № 7").images) == 1
 
 
 def test_a_group_of_more_than_a_page_goes_on_on_the_next(

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from example_study import BANNER, EVIL, example_study
+from example_study import BANNER, EVIL, example_study, group_of
 from PIL import Image
 
 from histoscore.export.report import PICTURE_WIDTH, readable, report_html
+from histoscore.records import SlideOrigin
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -69,8 +70,10 @@ def test_it_is_well_formed_and_runs_no_script(page: str) -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
-    for target in re.findall(r'(?:src|href)="([^"]*)"', page):
-        assert target.startswith(("data:image/jpeg;base64,", "#")), target
+    for target in re.findall(r'src="([^"]*)"', page):
+        assert target.startswith("data:image/jpeg;base64,"), target
+    for target in re.findall(r'href="([^"]*)"', page):
+        assert target.startswith("#") or target == "overlays/one.png", target
     assert "@import" not in page
 
 
@@ -89,8 +92,49 @@ def test_banner_reasons_and_animals_stand_in_it(page: str) -> None:
 def test_the_overlay_lies_inside_made_smaller(page: str) -> None:
     (data,) = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
     with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
-        assert picture.size == (PICTURE_WIDTH, 550)
-    assert page.count("no picture") == 10
+        assert picture.size == (PICTURE_WIDTH, round(PICTURE_WIDTH * 1100 / 1800))
+    assert page.count("no picture") == 2
+
+
+def test_a_group_is_shown_by_the_section_nearest_its_median(page: str) -> None:
+    text = " ".join(parsed(page).text.split())
+    assert "animal MARCH1" not in text
+    assert "animal -5, slides/04.svs, section 1" in text
+    assert "highest grade, medial: 4 (median of the group's 4 animals 4)" in text
+
+
+def test_every_section_is_listed_with_a_link_to_its_picture(page: str) -> None:
+    text = parsed(page).text
+    assert "11 sections with their grades" in text
+    assert page.count('href="overlays/one.png"') == 10
+    assert "<details open>" in page
+
+
+def test_figures_of_area_thickness_and_compartments_stand_in_it(page: str) -> None:
+    for title in ("calcified cartilage area", "mean hyaline thickness", "by compartment and"):
+        assert title in parsed(page).text
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_flow_says_what_became_of_each_group(page: str) -> None:
+    flow = page[page.index("What became of") : page.index("Slides without a grade")]
+    rows = re.findall(r"<tr[^>]*><td>(DMM \+ exosome|all)</td>(.*?)</tr>", flow)
+    cells = {name: re.findall(r">(\d+)<", row) for name, row in rows}
+    assert cells["DMM + exosome"] == ["4", "2", "4", "2", "0", "1", "0", "1", "3", "2"]
+    assert cells["all"] == ["12", "10", "12", "10", "0", "1", "0", "1", "11", "10"]
+
+
+def test_batches_that_go_with_groups_are_warned_of() -> None:
+    study = example_study()
+    origins = {
+        slide.slide: SlideOrigin(group=group_of(i), batch=f"day {i // 4}", sex="f")
+        for i, slide in enumerate(study.slides)
+    }
+    page = report_html(replace(study, origins=origins), {})
+    text = parsed(page).text
+    assert "Batch and group are confounded: sham and DMM + vehicle;" in text
+    assert "Sex, as in the study sheet: sham 4 f; DMM + vehicle 4 f" in text
 
 
 def test_it_is_the_same_again(page: str, overlay: Path) -> None:

@@ -9,8 +9,15 @@ from pathlib import Path
 
 from example_study import example_study
 
+from histoscore.export.arrive import arrive_items
+from histoscore.export.report import report_html
 from histoscore.export.study import section_overlays, write_study_exports
-from histoscore.export.wording import arrive_items, methods_paragraph, statistics_sentence
+from histoscore.export.wording import (
+    level,
+    methods_paragraph,
+    provenance,
+    statistics_sentence,
+)
 
 
 def test_the_files_of_the_contract_are_written(tmp_path: Path) -> None:
@@ -19,7 +26,8 @@ def test_the_files_of_the_contract_are_written(tmp_path: Path) -> None:
     tables = {"slides.csv", "sections.csv", "compartments.csv", "animals.csv", "groups.csv"}
     pages = {"results.xlsx", "report.html", "contact_sheet.pdf"}
     assert tables | pages | {"profiles.csv", "analysis.R"} <= names
-    assert "prism/grade_max.pzfx" in names
+    assert {"prism/grade_max.pzfx", "figures/grade_max-medial.svg"} <= names
+    assert "figures/compartments.png" in names
     on_disk = {p for p in (tmp_path / "run").rglob("*") if p.is_file()}
     assert on_disk == set(paths)
 
@@ -62,3 +70,15 @@ def test_exports_need_no_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     )
     assert not {"torch", "timm", "openslide"} & set(loaded.stdout.split())
+
+
+def test_the_confidence_is_the_configured_one() -> None:
+    tables = replace(example_study(), confidence=0.9)
+    assert "with 90 % intervals" in statistics_sentence(tables)
+    assert "95 %" not in report_html(tables, {}).split("<h2>Methods", 1)[0]
+    assert level(replace(tables, confidence=0.999)) == "99.9 %"
+
+
+def test_a_line_says_what_made_an_export() -> None:
+    assert provenance(example_study()).startswith("histoscore 0.1.0 · model demo · ")
+    assert "study sheet sha256 abab" in provenance(example_study())

@@ -13,6 +13,7 @@ from example_study import ANIMALS, BANNER, EVIL, GROUPS, example_study
 
 from histoscore.export.tables import study_tables
 from histoscore.export.workbook import workbook_bytes
+from histoscore.records import AuditEvent
 
 SHEETS = [
     "Read me",
@@ -125,7 +126,36 @@ def test_read_me_says_what_became_of_the_slides(book: openpyxl.Workbook) -> None
     assert facts["slides"] == "12: 10 scored, 1 grade withheld, needs review, 1 failed"
     assert facts["animals"] == "12, 10 with grades"
     assert "grade_max is the highest grade" in facts["aggregation"]
+    assert facts["primary result"].startswith("DMM + vehicle against sham (n = 4 and 4)")
+    assert facts["without a grade"].startswith(
+        "1 × grade withheld, needs review (no joint found); 1 × failed (empty file)."
+    )
+    assert [str(k)[6:] for k in facts if str(k).startswith("sheet ")] == SHEETS[1:]
     assert facts["study sheet sha256"] == "ab" * 32
+
+
+def test_a_small_p_is_not_shown_as_zero(book: openpyxl.Workbook) -> None:
+    cell = column(book["Statistics"], "p")[0]
+    assert cell.value == pytest.approx(0.0286)
+    assert cell.number_format == "[<0.0001]0.00E+00;0.0000"
+
+
+def test_the_audit_trail_is_a_sheet_where_there_is_one(book: openpyxl.Workbook) -> None:
+    assert "Audit" not in book.sheetnames
+    events = (
+        AuditEvent(1, "2024-05-06T07:08:09+00:00", "a@b", "key opened", "sheet: =key.csv"),
+        AuditEvent(None, "", "", "trail damaged", "events.jsonl line 2: not an event"),
+    )
+    content = workbook_bytes(replace(example_study(), events=events))
+    audit = openpyxl.load_workbook(io.BytesIO(content))["Audit"]
+    assert [cell.value for cell in column(audit, "number")] == [1, None]
+    assert [cell.value for cell in column(audit, "details")] == [e.details for e in events]
+
+
+def test_no_sheet_is_promised_that_is_not_there(book: openpyxl.Workbook) -> None:
+    words = " ".join(str(row[1]) for row in book["Read me"].iter_rows(values_only=True))
+    assert "Agreement" not in words
+    assert "Audit" not in words
 
 
 def test_equal_tables_give_equal_bytes(content: bytes) -> None:

@@ -11,8 +11,8 @@ from example_study import example_study
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histoscore.export.figures import dot_figure, p_words, spread
-from histoscore.export.values import GroupValues, values_by_group
+from histoscore.export.figures import dot_figure, spread
+from histoscore.export.values import GroupValues, p_words, values_by_group
 from histoscore.vocabulary import OARSI_MOUSE, Region
 
 
@@ -46,6 +46,17 @@ def test_groups_n_and_p_stand_in_it() -> None:
 def test_ids_of_two_figures_on_one_page_differ() -> None:
     ids = [set(re.findall(r'\bid="([^"]+)"', figure(o))) for o in ("grade_max", "grade_sum")]
     assert not ids[0] & ids[1]
+
+
+def test_ids_of_one_outcome_at_two_timepoints_differ() -> None:
+    study = example_study()
+    groups = values_by_group(study, "grade_max", Region.MEDIAL, None)
+    drawn = (
+        dot_figure(groups, (), "grade_max", Region.MEDIAL, OARSI_MOUSE, timepoint)
+        for timepoint in (None, "4 weeks", "4-weeks", "12 weeks")
+    )
+    ids = [set(re.findall(r'\bid="([^"]+)"', svg)) for svg in drawn]
+    assert sum(map(len, ids)) == len(set().union(*ids))
 
 
 def test_references_inside_the_figure_lead_somewhere() -> None:

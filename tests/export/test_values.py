@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from example_study import ANIMALS, GROUPS, example_study
 
-from histoscore.export.values import group_names, timepoints, values_by_group
+from histoscore.export.values import group_names, is_of_all_groups, timepoints, values_by_group
 from histoscore.records import StudyTables
 from histoscore.vocabulary import Knee, Region, Side
 
@@ -24,7 +24,7 @@ def test_groups_stand_in_the_given_order_and_missing_values_stay_missing() -> No
 
 def test_without_an_order_groups_stand_as_they_appear() -> None:
     tables = replace(example_study(), group_order=(), animals=example_study().animals[::-1])
-    assert group_names(tables) == GROUPS[::-1]
+    assert tuple(group_names(tables)) == GROUPS[::-1]
 
 
 def test_two_index_knees_are_averaged_and_the_other_knee_stays_out() -> None:
@@ -61,3 +61,23 @@ def test_a_group_named_none_is_a_group() -> None:
         animals=tuple(replace(s, group="None") if s.group == "sham" else s for s in study.animals),
     )
     assert "None" in medial(tables)
+
+
+def test_a_group_called_blinded_is_not_the_group_that_nobody_knows() -> None:
+    study = example_study()
+    called = {"sham": "blinded", "DMM + exosome": None}
+    tables = replace(
+        study,
+        animals=tuple(replace(s, group=called.get(s.group or "", s.group)) for s in study.animals),
+    )
+    found = medial(tables)
+    assert list(found) == ["DMM + vehicle", "blinded", "(blinded)"]
+    assert [animal for animal, _ in found["blinded"]] == list(ANIMALS[:4])
+    assert [animal for animal, _ in found["(blinded)"]] == ["m09", "m10", "m11"]
+
+
+def test_all_groups_at_once_is_told_apart_from_a_group_called_all() -> None:
+    pair = replace(example_study().groups[0], group="all")
+    assert not is_of_all_groups(pair)
+    assert is_of_all_groups(replace(pair, reference=None))
+    assert not is_of_all_groups(replace(pair, reference=None, test=""))

@@ -10,6 +10,7 @@ from helpers.fake_scorer import SCORER, fake_model, times_scored, write_study
 
 from histoscore.config import load_config
 from histoscore.errors import ManifestError, UsageError
+from histoscore.pipeline.facts import audit_events
 from histoscore.pipeline.report import compartment_scores, report_run
 from histoscore.pipeline.study import ScoreOptions, score_study
 from histoscore.records import CompartmentResult, SectionResult, SlideResult
@@ -124,3 +125,37 @@ def test_the_group_that_counts_is_the_keys() -> None:
     scores = list(compartment_scores(ROW, "DMM", scored_with(section(Status.SCORED, part))))
     assert {score.group for score in scores} == {"DMM"}
     assert {s.compartment: s.grade for s in scores}[Compartment.MTP] == 2
+
+
+def test_the_workbook_tells_the_trail_and_stays_the_same(tmp_path: Path) -> None:
+    run = score_study(blinded_study(tmp_path), tmp_path / "run", CONFIG, OPTIONS).run
+    told = [event.what for event in audit_events(run)]
+    assert told[0] == "run started"
+    assert set(told[1:]) == {"slide committed"}
+    opened = report_run(run.path, key_sheet(tmp_path)).tables
+    assert opened.events[-1].what == "key opened"
+    assert opened.events[-1].details.startswith("sha256: ")
+    assert report_run(run.path).tables.events == opened.events
+
+
+def test_a_resumption_is_told_only_where_it_had_something_to_do(tmp_path: Path) -> None:
+    sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 0"})
+    run = score_study(sheet, tmp_path / "run", CONFIG, OPTIONS).run
+    before = audit_events(run)
+    score_study(sheet, tmp_path / "run", CONFIG, OPTIONS)
+    assert audit_events(run) == before
+    run.result_path(run.record().slides[1].key).unlink()
+    score_study(sheet, tmp_path / "run", CONFIG, OPTIONS)
+    told = audit_events(run)
+    assert told[: len(before)] == before
+    assert [event.what for event in told[len(before) :]] == ["run resumed", "slide committed"]
+
+
+def test_a_damaged_trail_is_told(tmp_path: Path) -> None:
+    sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 0"})
+    run = score_study(sheet, tmp_path / "run", CONFIG, OPTIONS).run
+    lines = run.trail.path.read_text().splitlines(keepends=True)
+    run.trail.path.write_text("".join([lines[0], "no event\n", *lines[2:]]))
+    events = audit_events(run)
+    assert events[0].what == "run started"
+    assert "line 2: not an event" in " ".join(e.details for e in events if e.number is None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from histoscore.errors import RunMismatchError, UsageError
+from histoscore.files import sha256_of
 from histoscore.records import SlideResult
 from histoscore.runs.folder import RunFolder
 from histoscore.vocabulary import Status
@@ -96,3 +97,12 @@ def test_a_record_of_a_later_version_is_told(run: RunFolder) -> None:
     run.record_path.write_text('{"from": "the future"}')
     with pytest.raises(RunMismatchError, match=r"run\.json: cannot be read"):
         run.record()
+
+
+def test_sums_take_hashes_that_were_just_found_and_find_the_rest(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(name)
+    run.write_sums({"a.csv": "known", "gone.csv": "not listed"})
+    lines = run.sums_path.read_text().splitlines()
+    assert lines == ["known  a.csv", f"{sha256_of(tmp_path / 'b.csv')}  b.csv"]
