@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from reportlab import rl_config
+from reportlab.lib.pagesizes import A4, landscape
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase.pdfmetrics import registerFont, stringWidth
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
+
 from histoscore.export import wording
-from histoscore.export.lettering import INK
-from histoscore.export.pdf_pages import A4_SIDEWAYS, PdfPage, pdf_bytes
+from histoscore.export.lettering import INK, font_file, shortened
 from histoscore.export.pictures import small_jpeg
 from histoscore.export.tables import reason_of
 from histoscore.files import write_atomic
+from histoscore.geojson import Rgb
 from histoscore.records import SectionResult, SlideResult, StudyTables
 from histoscore.vocabulary import format_rung
 
 COLUMNS, ROWS = 4, 3
+PAGE = landscape(A4)
 MARGIN, GAP, HEADER, CAPTION, FOOTER = 26.0, 11.0, 26.0, 26.0, 12.0
 """Points."""
 
+_PLAIN, _BOLD = "histoscore", "histoscore bold"
 _GREY = (240, 242, 243)
 _SOFT = (80, 95, 104)
 _UNKNOWN = "no group known"
@@ -43,9 +54,23 @@ def write_contact_sheet(
     Args:
         overlays: picture of (slide, section), as far as there are any.
     """
-    foot = wording.provenance(tables)
-    pages = [_page(title, cells, foot) for title, cells in _pages(tables, overlays)]
-    write_atomic(path, pdf_bytes(pages, "histoscore contact sheet", foot))
+    _fonts()
+    rl_config.useA85 = 0  # pictures as they are; as text they would take a quarter more
+    foot, buffer = wording.provenance(tables), io.BytesIO()
+    sheet = Canvas(buffer, pagesize=PAGE, invariant=1)  # invariant: no time in the file
+    sheet.setTitle("histoscore contact sheet")
+    sheet.setSubject(foot)
+    for title, cells in _pages(tables, overlays):
+        _draw(sheet, title, cells, foot)
+        sheet.showPage()
+    sheet.save()
+    write_atomic(path, buffer.getvalue())
+
+
+def _fonts() -> None:
+    """The letters of the overlays, with every script that they have."""
+    for name, bold in ((_PLAIN, False), (_BOLD, True)):
+        registerFont(TTFont(name, font_file(bold)))
 
 
 def _pages(
@@ -93,28 +118,45 @@ def _grades(slide: SlideResult, section: SectionResult) -> str:
     )
 
 
-def _page(title: str, cells: Sequence[_Cell], foot: str) -> PdfPage:
-    page = PdfPage()
-    wide, high = A4_SIDEWAYS[0] - 2 * MARGIN, A4_SIDEWAYS[1] - 2 * MARGIN
-    page.text(MARGIN, MARGIN + 14, title, 15, wide, INK, bold=True)
-    page.text(MARGIN, A4_SIDEWAYS[1] - MARGIN + 4, foot, 6.5, wide, _SOFT, bold=False)
+def _draw(sheet: Canvas, title: str, cells: Sequence[_Cell], foot: str) -> None:
+    """A page; y grows upward, as in every PDF."""
+    wide, high = PAGE[0] - 2 * MARGIN, PAGE[1] - 2 * MARGIN
+    top = PAGE[1] - MARGIN
+    _write(sheet, (MARGIN, top - 14), title, 15, wide, _BOLD)
+    _write(sheet, (MARGIN, MARGIN - 4), foot, 6.5, wide, _PLAIN, _SOFT)
     cell_wide = (wide - (COLUMNS - 1) * GAP) / COLUMNS
     cell_high = (high - HEADER - FOOTER - (ROWS - 1) * GAP) / ROWS
     for place, cell in enumerate(cells):
         row, column = divmod(place, COLUMNS)
         x = MARGIN + column * (cell_wide + GAP)
-        y = MARGIN + HEADER + row * (cell_high + GAP)
-        _put(page, cell, (x, y, cell_wide, cell_high - CAPTION))
-        below = y + cell_high - CAPTION + 11
-        page.text(x, below, cell.title, 8.5, cell_wide, INK, bold=True)
-        page.text(x, below + 11, cell.below, 8.5, cell_wide, _SOFT, bold=False)
-    return page
+        y = top - HEADER - row * (cell_high + GAP) - cell_high + CAPTION
+        _put(sheet, cell, (x, y, cell_wide, cell_high - CAPTION))
+        _write(sheet, (x, y - 11), cell.title, 8.5, cell_wide, _BOLD)
+        _write(sheet, (x, y - 22), cell.below, 8.5, cell_wide, _PLAIN, _SOFT)
 
 
-def _put(page: PdfPage, cell: _Cell, box: tuple[float, float, float, float]) -> None:
-    """The picture in its box (x, y, width, height), or a grey place."""
+def _write(
+    sheet: Canvas,
+    place: tuple[float, float],
+    words: str,
+    size: float,
+    width: float,
+    font: str,
+    color: Rgb = INK,
+) -> None:
+    """One line, shortened to `width`."""
+    line = shortened(words, width, partial(stringWidth, fontName=font, fontSize=size))
+    sheet.setFont(font, size)
+    sheet.setFillColorRGB(*(part / 255 for part in color))
+    sheet.drawString(*place, line)
+
+
+def _put(sheet: Canvas, cell: _Cell, box: tuple[float, float, float, float]) -> None:
+    """The picture in the middle of its box (x, y, width, height), or a grey place."""
     jpeg = small_jpeg(cell.picture)
     if jpeg is None:
-        page.rectangle(*box, _GREY)
+        sheet.setFillColorRGB(*(part / 255 for part in _GREY))
+        sheet.rect(*box, stroke=0, fill=1)
     else:
-        page.picture(jpeg, *box)
+        picture = ImageReader(io.BytesIO(jpeg))
+        sheet.drawImage(picture, *box, preserveAspectRatio=True, anchor="c")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def strip(width: int, mpp: float | None, legend: Legend, footer: str) -> RgbImag
     _draw_legend(draw, letters, legend, first, unit)
     if mpp is not None:
         _draw_scale_bar(draw, letters, width, mpp, first)
-    text = shortened(footer, letters, width - 40 * unit)
+    text = shortened(footer, width - 40 * unit, letters.getlength)
     draw.text((20 * unit, second), text, fill=_SOFT, font=letters, anchor="lm")
     return np.asarray(picture)
 
@@ -46,12 +46,12 @@ def scale_bar_um(width_um: float) -> float:
     return max(step * power for step in (1, 2, 5) if step * power <= limit)
 
 
-def shortened(text: str, letters: ImageFont.FreeTypeFont, width: float) -> str:
-    """One line of text that fits in `width` pixels; an ellipsis stands where it was cut."""
+def shortened(text: str, width: float, length: Callable[[str], float]) -> str:
+    """One line of text whose length is at most `width`; an ellipsis stands where it was cut."""
     line = " ".join(text.split())
-    if letters.getlength(line) <= width:
+    if length(line) <= width:
         return line
-    while line and letters.getlength(line + "…") > width:
+    while line and length(line + "…") > width:
         line = line[:-1]
     return line + "…"
 
@@ -59,8 +59,13 @@ def shortened(text: str, letters: ImageFont.FreeTypeFont, width: float) -> str:
 @lru_cache(maxsize=8)
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which comes with matplotlib: the same letters on every machine."""
+    return ImageFont.truetype(font_file(bold), max(8, size))
+
+
+def font_file(bold: bool = False) -> Path:
+    """Where these letters lie."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / name, max(8, size))
+    return Path(mpl.get_data_path()) / "fonts" / "ttf" / name
 
 
 def _draw_legend(

@@ -132,10 +132,10 @@ def test_scale_bars_are_round_and_fit(width_um: float) -> None:
 
 def test_a_long_line_is_cut_with_an_ellipsis() -> None:
     letters = font(24)
-    cut = shortened("a line of text that is too long", letters, 120)
+    cut = shortened("a line of text that is too long", 120, letters.getlength)
     assert cut.endswith("…")
     assert letters.getlength(cut) <= 120
-    assert shortened("short\nlines", letters, 500) == "short lines"
+    assert shortened("short\nlines", 500, letters.getlength) == "short lines"
 
 
 @settings(max_examples=25, deadline=None)
