@@ -15,6 +15,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, withStroke
+from numpy.typing import NDArray
 
 from histoscore.export.values import GroupValues, outcome_title, p_words
 from histoscore.files import slug
@@ -38,6 +40,11 @@ STYLE = {
 }
 INK = "#22313A"
 PNG_DPI = 300
+_REACH = 0.35
+"""How far from its group's middle a dot may lie, where groups are 1 apart."""
+_CROWD = 20
+"""Of more dots the median would not be seen behind them: it is drawn over them."""
+_CASING = withStroke(linewidth=2.2, foreground="white")
 _FAMILIES = "'DejaVu Sans', Verdana, Arial, Helvetica, sans-serif"
 """Of letters in an SVG: where the first is not installed a plain one stands in."""
 
@@ -84,14 +91,33 @@ def figure_name(outcome: str, region: Region, timepoint: str | None) -> str:
 
 
 def spread(values: Sequence[float], near: float, step: float = 0.11) -> tuple[float, ...]:
-    """Sideways offsets, in the order given, that part values closer than `near` about 0."""
+    """Sideways offsets, in the order given, that part values closer than `near` about 0.
+
+    Equal values lie side by side about the middle. Of others each takes the free place nearest the
+    middle, so that no slope is seen where there is none.
+    """
     order = np.argsort(values, kind="stable")
-    breaks = np.flatnonzero(np.diff(np.asarray(values)[order]) >= near) + 1
+    ascending = np.asarray(values, dtype=np.float64)[order]
+    breaks = np.flatnonzero(np.diff(ascending) >= near) + 1
     offsets = np.zeros(len(values))
     for cluster in np.split(order, breaks):
-        gap = min(step, 0.7 / len(cluster))
-        offsets[cluster] = (np.arange(len(cluster)) - (len(cluster) - 1) / 2) * gap
+        places = _places([float(values[index]) for index in cluster], near)
+        reach = float(np.abs(places).max()) or 1.0
+        offsets[cluster] = places * min(step, _REACH / reach)
     return tuple(offsets.tolist())
+
+
+def _places(ascending: Sequence[float], near: float) -> NDArray[np.float64]:
+    """Places in steps from the middle, for values of one cluster."""
+    n = len(ascending)
+    if ascending[0] == ascending[-1]:
+        return np.arange(n, dtype=np.float64) - np.float64((n - 1) / 2)
+    places: list[int] = []
+    for index, value in enumerate(ascending):
+        taken = {p for p, other in zip(places, ascending, strict=False) if value - other < near}
+        nearest = (half * sign for half in range(index + 1) for sign in (1, -1))
+        places.append(next(place for place in nearest if place not in taken))
+    return np.array(places, dtype=np.float64)
 
 
 def _draw_group(axes: Any, position: int, group: GroupValues, near: float) -> None:
@@ -100,20 +126,25 @@ def _draw_group(axes: Any, position: int, group: GroupValues, near: float) -> No
         return
     color, marker = COLORS[position % len(COLORS)], MARKERS[position % len(MARKERS)]
     low, median, high = np.percentile(values, (25, 50, 75))
-    axes.vlines(position, low, high, color=INK, lw=1.1, zorder=2)
-    axes.hlines((low, high), position - 0.08, position + 0.08, color=INK, lw=1.1, zorder=2)
-    axes.hlines(median, position - 0.24, position + 0.24, color=INK, lw=2.2, zorder=2)
+    size = min(38.0, max(9.0, 38 * 16 / len(values)))
     axes.scatter(
-        np.add(position, spread(values, near)),
+        np.add(position, spread(values, near, step=0.11 * (size / 38) ** 0.5)),
         values,
-        s=38,
+        s=size,
         marker=marker,
         facecolor=color,
         edgecolor="white",
-        linewidth=0.7,
+        linewidth=0.7 * (size / 38) ** 0.5,
         alpha=0.92,
-        zorder=3,
+        zorder=2,
     )
+    look: dict[str, Any] = {"color": INK, "zorder": 1}
+    if len(values) > _CROWD:
+        look = {"color": INK, "zorder": 3, "path_effects": [_CASING, Normal()]}
+    axes.vlines(position, low, high, lw=1.1, **look)
+    axes.hlines((low, high), position - 0.08, position + 0.08, lw=1.1, **look)
+    thick = 1.4 if len(values) > _CROWD else 2.2
+    axes.hlines(median, position - 0.24, position + 0.24, lw=thick, **look)
 
 
 def _label(axes: Any, groups: Sequence[GroupValues], outcome: str, region: Region) -> None:

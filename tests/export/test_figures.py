@@ -89,3 +89,16 @@ def test_equal_values_are_parted_about_the_middle(values: list[float]) -> None:
         assert len(set(mine.round(6))) == len(mine)
         assert mine.sum() == pytest.approx(0)
         assert np.abs(mine).max() < 0.5
+
+
+def test_many_near_values_show_no_slope_and_do_not_hide_each_other() -> None:
+    values = np.random.default_rng(3).normal(0, 1, 65)
+    near = 0.2
+    offsets = np.array(spread(values.tolist(), near))
+    assert abs(np.corrcoef(values, offsets)[0, 1]) < 0.3
+    assert np.abs(offsets).max() < 0.5
+    gap = np.diff(np.unique(offsets.round(9))).min()
+    for i in range(len(values)):
+        for j in range(i):
+            if abs(values[i] - values[j]) < near:
+                assert abs(offsets[i] - offsets[j]) > gap / 2
