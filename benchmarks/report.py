@@ -2,10 +2,11 @@
 
     python -m benchmarks.report [--animals 200] [--sections 10] [--pictures RUN/overlays]
 
-Draws a study from made-up records, three groups in two batches with every section's picture on
-disk, and times each export apart, then all together as `histoscore report` makes them. Reading
-the committed records and comparing the groups are timed in front: they are `histoscore report`
-too. `--pictures` takes the pictures of a run instead of made-up ones.
+Commits a study of made-up records, three groups in two batches with every section's picture on
+disk, and times each export apart, then `histoscore report`: reading the records, holding every
+picture against its hash, comparing the groups, all exports, SHA256SUMS. Planned contrasts of large
+groups are tested by drawing, which takes longer than Dunn's test here. `--pictures` takes the
+pictures of a run instead of made-up ones; label maps, which a run also has, are left out.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ import numpy as np
 from histoscore.config import ScoreConfig
 from histoscore.export.contact_sheet import write_contact_sheet
 from histoscore.export.overlays import write_overlay
-from histoscore.export.pictures import write_small
+from histoscore.export.pictures import small_path, write_small
 from histoscore.export.prism import write_prism
 from histoscore.export.profiles import profiles_csv
 from histoscore.export.report import write_report
-from histoscore.export.study import section_overlays, write_study_exports
+from histoscore.export.study import section_overlays
 from histoscore.export.study_figures import study_figures, write_figures
 from histoscore.export.tables import write_tables
 from histoscore.export.workbook import write_workbook
 from histoscore.files import make_folder, write_atomic
-from histoscore.pipeline.report import compartment_scores
+from histoscore.pipeline.report import compartment_scores, report_run
 from histoscore.records import (
     CompartmentResult,
     SectionResult,
@@ -40,9 +41,12 @@ from histoscore.records import (
     SlideResult,
     StudyTables,
 )
+from histoscore.runs.audit import now
+from histoscore.runs.folder import RunFolder
+from histoscore.runs.provenance import ModelFacts, SlideEntry, begin_record
 from histoscore.scoring.animals import score_animals
 from histoscore.scoring.stats import compare
-from histoscore.study import StudyRow
+from histoscore.study import Study, StudyRow
 from histoscore.vocabulary import OARSI_MOUSE, Compartment, Side, Status
 
 GROUPS = ("sham", "DMM + vehicle", "DMM + exosome")
@@ -59,20 +63,19 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = make_folder(options.keep or Path(temporary))
-        _put_pictures(folder, options.animals * options.sections, options.pictures)
-        _time_all(folder, options.animals, options.sections)
+        rng = np.random.default_rng(20_100)
+        rows = [_row(index) for index in range(options.animals)]
+        slides = [_slide(row, n, options.sections, rng) for n, row in enumerate(rows)]
+        run = RunFolder(folder)
+        slides = _put_pictures(run, slides, options.pictures)
+        _time_exports(folder, _tables(rows, tuple(slides)))
+        _commit(run, rows, slides)
+        with _timed("histoscore report"):
+            report_run(folder)
+        print(f"load of the machine {os.getloadavg()[0]:.1f}")
 
 
-def _time_all(folder: Path, animals: int, sections: int) -> None:
-    rng = np.random.default_rng(20_100)
-    rows = [_row(index) for index in range(animals)]
-    slides = tuple(_slide(row, index, sections, rng) for index, row in enumerate(rows))
-    texts = [slide.model_dump_json() for slide in slides]
-    with _timed("committed records read"):
-        for text in texts:
-            SlideResult.model_validate_json(text)
-    with _timed("animals scored, groups compared"):
-        tables = _tables(rows, slides)
+def _time_exports(folder: Path, tables: StudyTables) -> None:
     pictures = section_overlays(tables, folder)
     parts: dict[str, Callable[[], object]] = {
         "CSV tables": lambda: write_tables(tables, folder),
@@ -88,10 +91,19 @@ def _time_all(folder: Path, animals: int, sections: int) -> None:
     for name, part in parts.items():
         with _timed(name):
             part()
-    with _timed("all exports together"):
-        paths = write_study_exports(tables, folder)
-    size = sum(path.stat().st_size for path in paths) / 1e6
-    print(f"{len(paths)} files, {size:.1f} MB; load of the machine {os.getloadavg()[0]:.1f}")
+
+
+def _commit(run: RunFolder, rows: Sequence[StudyRow], slides: Sequence[SlideResult]) -> None:
+    """The run as scoring leaves it."""
+    model = ModelFacts(name="none", sha256="0" * 64, validated_on_real_tissue=False)
+    record = begin_record("study.csv", "0" * 64, ScoreConfig(), model, now())
+    entries = []
+    for number, slide in enumerate(slides):
+        key = f"{number:032x}"
+        run.commit(key, slide)
+        entries.append(SlideEntry(slide=slide.slide, key=key, sha256=slide.sha256))
+    run.write(run.record_path, record.model_copy(update={"slides": tuple(entries)}))
+    run.write(run.study_path, Study(path=Path("study.csv"), sha256="0" * 64, rows=tuple(rows)))
 
 
 @contextmanager
@@ -184,7 +196,6 @@ def _section(place: int, number: int, ill: float, rng: np.random.Generator) -> S
             name: float(rng.uniform(0.1, 0.6))
             for name in ("orange_share", "blue_green_share", "median_density", "focus")
         },
-        overlay=f"overlays/{place:05d}.png",
         compartments=()
         if withheld
         else tuple(_compartment(c, ill if c.is_medial else ill / 4, rng) for c in Compartment),
@@ -228,24 +239,44 @@ def _compartment(
     )
 
 
-def _put_pictures(folder: Path, count: int, given: Path | None) -> None:
+def _put_pictures(
+    run: RunFolder, slides: Sequence[SlideResult], given: Path | None
+) -> list[SlideResult]:
     """A picture a section with its small one, as scoring leaves them; few files, many names."""
-    overlays = make_folder(folder / "overlays")
     sources = sorted(given.glob("*_section*.png"))[:PICTURES] if given else []
-    for place in range(min(count, PICTURES)):
-        path = overlays / f"{place:05d}.png"
-        if sources:
-            path.write_bytes(sources[place % len(sources)].read_bytes())
-            write_small(path)
-        else:
-            pixels = _picture(place)
-            write_overlay(path, pixels)
-            write_small(path, pixels)
-    for place in range(PICTURES, count):
-        for suffix in (".png", ".small.jpg"):
-            path = overlays / f"{place:05d}{suffix}"
-            path.unlink(missing_ok=True)
-            os.link(overlays / f"{place % PICTURES:05d}{suffix}", path)
+    drawn: list[Path] = []
+    placed = []
+    for slide in slides:
+        sections = []
+        for section in slide.sections:
+            path = run.overlay_path(slide.slide, section.section)
+            place = sum(len(s.sections) for s in placed) + len(sections)
+            if place < PICTURES:
+                source = sources[place % len(sources)] if sources else None
+                _draw(path, place, source)
+                drawn.append(path)
+            else:
+                _link(drawn[place % PICTURES], path)
+            name = path.relative_to(run.path).as_posix()
+            sections.append(section.model_copy(update={"overlay": name}))
+        placed.append(slide.model_copy(update={"sections": tuple(sections)}))
+    return placed
+
+
+def _draw(path: Path, seed: int, source: Path | None) -> None:
+    if source:
+        path.write_bytes(source.read_bytes())
+        write_small(path)
+    else:
+        pixels = _picture(seed)
+        write_overlay(path, pixels)
+        write_small(path, pixels)
+
+
+def _link(source: Path, path: Path) -> None:
+    for one, other in ((source, path), (small_path(source), small_path(path))):
+        other.unlink(missing_ok=True)
+        os.link(one, other)
 
 
 def _picture(seed: int) -> np.ndarray:

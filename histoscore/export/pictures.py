@@ -17,10 +17,10 @@ from PIL import Image
 from histoscore.files import write_atomic
 from histoscore.records import RgbImage
 
-SMALL_WIDTH = 560
-"""Pixels: 210 to the inch on the contact sheet."""
+SMALL_WIDTH = 480
+"""Pixels: 180 to the inch on the contact sheet."""
 
-_QUALITY, _SMALL_QUALITY = 88, 80
+_QUALITY, _SMALL_QUALITY = 88, 72
 
 
 def small_path(overlay: Path) -> Path:

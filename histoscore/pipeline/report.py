@@ -22,7 +22,7 @@ from histoscore.records import (
     StudyTables,
 )
 from histoscore.runs.audit import now
-from histoscore.runs.folder import RunFolder
+from histoscore.runs.folder import Committed, RunFolder
 from histoscore.runs.lock import RunLock
 from histoscore.runs.provenance import RunRecord
 from histoscore.runs.verify import SEALED
@@ -69,20 +69,28 @@ def rebuild(run: RunFolder) -> RunSummary:
     from histoscore.export.study import write_study_exports
 
     record, study = run.record(), run.read(run.study_path, Study)
-    results = committed_results(run, record)
+    committed = _recorded(run, record)
+    results = tuple(one.result for one in committed)
     tables = build_tables(record, study, results, opened_key(run), audit_events(run))
     files = write_study_exports(tables, run.path)
     counted = record.model_copy(update={"finished": now(), "counts": _counts(results)})
     run.write(run.record_path, counted)
     hashes = {path.relative_to(run.path).as_posix(): sha256_of(path) for path in files}
     run.trail.append(SEALED, files=hashes, counts=dict(counted.counts))
-    run.write_sums(hashes | _picture_hashes(run, record))
+    for one in committed:
+        hashes |= one.files
+    run.write_sums(hashes)
     return RunSummary(run, counted, tables, files)
 
 
 def committed_results(run: RunFolder, record: RunRecord) -> tuple[SlideResult, ...]:
     """Every slide's result in the order of the sheet. Raises UsageError where one is missing."""
-    results = [(entry.slide, run.committed(entry.key)) for entry in record.slides]
+    return tuple(one.result for one in _recorded(run, record))
+
+
+def _recorded(run: RunFolder, record: RunRecord) -> tuple[Committed, ...]:
+    """The results with the hashes of their pictures; the pictures are there, and are not read."""
+    results = [(entry.slide, run.recorded(entry.key)) for entry in record.slides]
     missing = [slide for slide, result in results if result is None]
     if missing or not results:
         raise UsageError(
@@ -90,15 +98,6 @@ def committed_results(run: RunFolder, record: RunRecord) -> tuple[SlideResult, .
             f"result: {', '.join(missing[:3])}); score the study again with the same --out"
         )
     return tuple(result for _, result in results if result is not None)
-
-
-def _picture_hashes(run: RunFolder, record: RunRecord) -> dict[str, str]:
-    """Hashes of all pictures, which `committed_results` has held against the files."""
-    return {
-        name: sha256
-        for entry in record.slides
-        for name, sha256 in run.committed_files(entry.key).items()
-    }
 
 
 def build_tables(

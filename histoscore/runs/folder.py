@@ -103,13 +103,18 @@ class RunFolder:
 
     def committed(self, key: str) -> SlideResult | None:
         """The result under this key, or None where there is none that can be believed."""
+        committed = self.recorded(key)
+        return committed.result if committed and not self.missing_pictures(committed) else None
+
+    def recorded(self, key: str) -> Committed | None:
+        """The same with the hashes of its pictures, which must be there but are not read: what is
+        made of the numbers need not wait for gigabytes, and `verify` reads them."""
         try:
             committed = Committed.model_validate_json(self.result_path(key).read_bytes())
         except (OSError, ValidationError):
             return None
-        if committed.key != key or self.missing_pictures(committed):
-            return None
-        return committed.result
+        is_whole = all((self.path / name).is_file() for name in committed.files)
+        return committed if committed.key == key and is_whole else None
 
     def missing_pictures(self, committed: Committed) -> list[str]:
         """Files of a result that are gone or changed, as paths relative to the run."""
@@ -119,10 +124,6 @@ class RunFolder:
             for (name, sha256), found in zip(committed.files.items(), hashes, strict=True)
             if found != sha256
         ]
-
-    def committed_files(self, key: str) -> Mapping[str, str]:
-        """Hashes of a result's pictures as they were committed, by path relative to the run."""
-        return Committed.model_validate_json(self.result_path(key).read_bytes()).files
 
     def clear_pictures(self, slide: str) -> None:
         """Remove what an unfinished attempt left of a slide's overlays and label maps."""
@@ -157,8 +158,8 @@ class RunFolder:
     def write_sums(self, known: Mapping[str, str] | None = None) -> None:
         """Hash every file of the run but the audit trail into SHA256SUMS.
 
-        `known` are hashes that the caller has just found, by path relative to the run: pictures of
-        a large study are gigabytes, and need not be read twice.
+        `known` are hashes of what the files should be, by path relative to the run: pictures of a
+        large study are gigabytes, and one that has changed is then told by `verify`.
         """
         found = dict(known or {})
         rest = [name for name in self.file_names() if name not in found]

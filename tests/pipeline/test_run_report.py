@@ -159,3 +159,16 @@ def test_a_damaged_trail_is_told(tmp_path: Path) -> None:
     events = audit_events(run)
     assert events[0].what == "run started"
     assert "line 2: not an event" in " ".join(e.details for e in events if e.number is None)
+
+
+def test_a_picture_that_changed_is_told_by_verify_after_a_report_too(tmp_path: Path) -> None:
+    sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 0"})
+    run = score_study(sheet, tmp_path / "run", CONFIG, OPTIONS).run
+    picture = run.overlay_path("a.svs", 1)
+    picture.write_bytes(picture.read_bytes() + b"x")
+    report_run(run.path)
+    name = picture.relative_to(run.path).as_posix()
+    assert any(name in problem for problem in verify(run.path))
+    picture.unlink()
+    with pytest.raises(UsageError, match=r"1 of 2 slides have no result: a\.svs"):
+        report_run(run.path)
