@@ -28,7 +28,7 @@ from histoscore.scoring.ranktests import (
     mann_whitney,
     smallest_p,
 )
-from histoscore.scoring.trends import expected_j, jonckheere_terpstra
+from histoscore.scoring.trends import NAME, expected_j, jonckheere_terpstra
 
 ALL_GROUPS = "all"
 """What stands in the column `group` of a row that tests all groups at once."""
@@ -254,7 +254,7 @@ def _trend(
         few = (
             f"no test for trend: fewer than {_LEAST_TREND} groups of {settings.min_animals} animals"
         )
-        return all_groups(family, None, pooled, joined(few, *family.remarks))
+        return replace(all_groups(family, None, pooled, joined(few, *family.remarks)), test=NAME)
     samples = list(ordered.values())
     test = jonckheere_terpstra(samples, settings.permutations, settings.seed)
     way = _WAYS[int(np.sign(test.statistic - expected_j(list(map(len, samples)))))]

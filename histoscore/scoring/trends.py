@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from histoscore.scoring.ranktests import RankTest, Values, drawn_method
 
+NAME = "Jonckheere–Terpstra"
+
 _MAX_STEPS = 50_000
 _MAX_NUMBERS = 5 * 10**7
 _DRAWS_AT_ONCE = 5_000
@@ -49,7 +51,7 @@ def jonckheere_terpstra(
     else:
         p = _drawn_p(sizes, ties, observed, permutations, seed)
         method = drawn_method(p, permutations)
-    return RankTest("Jonckheere–Terpstra", observed / 2, p, method)
+    return RankTest(NAME, observed / 2, p, method)
 
 
 def expected_j(sizes: Sequence[int]) -> float:

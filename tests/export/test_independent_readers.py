@@ -37,7 +37,7 @@ def prism(tmp_path_factory: pytest.TempPathFactory, oddly_named: StudyTables) ->
 
 
 def test_pzfx_finds_every_table_of_every_outcome(prism: dict[str, str]) -> None:
-    assert len(prism) == 7
+    assert len(prism) == 8
     for outcome, path in prism.items():
         assert pzfx_tables(path)[:2] == [f"{outcome} medial", f"{outcome} lateral"]
         assert len(pzfx_tables(path)) == 7

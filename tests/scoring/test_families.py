@@ -132,7 +132,7 @@ def test_a_trend_may_fall() -> None:
 def test_a_group_too_small_leaves_the_trend_and_two_groups_are_none() -> None:
     small = SAMPLES | {"low": {"e": 1.0}, "more": {"m": 1.0, "n": 2.0, "o": 3.0, "p": 4.0}}
     row = trend_of(small)
-    assert (row.test, row.p, row.n_group) == ("", None, 8)
+    assert (row.test, row.p, row.n_group) == ("Jonckheere–Terpstra", None, 8)
     assert row.note == "no test for trend: fewer than 3 groups of 4 animals"
     chosen = StatisticsSettings(ordered_groups=("sham", "low", "more", "high"))
     rows = answer(Family("score", small), plan_of(list(small), chosen), chosen)
