@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,10 @@ def altered_configs() -> Iterator[tuple[str, ScoreConfig]]:
         block = getattr(config, name)
         for field in type(block).model_fields:
             value = getattr(block, field)
-            changed = (*value, "obscured") if isinstance(value, tuple) else value + 1
+            if isinstance(value, tuple):
+                changed: Any = (*value, "obscured")
+            else:
+                changed = 1 if value == "auto" else value + 1
             other = block.model_copy(update={field: changed})
             yield f"{name}.{field}", config.model_copy(update={name: other})
     for name, value in (("full_section", True), ("chondrocytes", True), ("assume_mpp", 0.7)):
