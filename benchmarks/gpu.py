@@ -53,16 +53,11 @@ def line(
     on = predictor.device
     if on.type == "cuda":
         torch.cuda.reset_peak_memory_stats(on)
-    whole, tiles = whole_pass(predictor, slide, everything(slide))
+    whole, tiles = whole_pass(predictor, slide, slide.info.whole)
     cells = shares(tiles, forward(predictor, tiles), whole, on)
     memory = torch.cuda.max_memory_allocated(on) / 2**30 if on.type == "cuda" else float("nan")
     same = float((labels(predictor, slide, middle_of(slide, MIDDLE_PX)) == told).mean())
     return f"| {predictor.engine} | {batch} | {tiles} | {cells} | {memory:.2f} | {same:.3%} |"
-
-
-def everything(slide: Slide) -> Box:
-    """The whole slide."""
-    return slide.info.whole
 
 
 def main() -> None:

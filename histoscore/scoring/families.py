@@ -19,7 +19,7 @@ import numpy as np
 
 from histoscore.config import StatisticsSettings
 from histoscore.errors import ConfigError
-from histoscore.scoring.effects import cliffs_delta, hodges_lehmann
+from histoscore.scoring.effects import Effect, cliffs_delta, hodges_lehmann
 from histoscore.scoring.ranktests import (
     RankTest,
     dunn,
@@ -218,13 +218,21 @@ def _comparison(
     held, sample = (family.values(group) for group in pair)
     delta = cliffs_delta(held, sample, settings.confidence)
     shift = hodges_lehmann(held, sample, settings.confidence)
+    row = pair_row(family, *pair, joined(test.method, sameness(held + sample)))
+    return tested(row, test, adjusted, family.name, delta, shift)
+
+
+def tested(
+    row: Answer, test: RankTest, adjusted: float, family: str, delta: Effect, shift: Effect
+) -> Answer:
+    """A description with a test's result and the effect sizes beside it."""
     return replace(
-        pair_row(family, *pair, joined(test.method, sameness(held + sample))),
+        row,
         test=test.name,
         statistic=test.statistic,
         p=test.p,
         p_adjusted=adjusted,
-        family=family.name,
+        family=family,
         cliffs_delta=delta.estimate,
         cliffs_delta_low=delta.low,
         cliffs_delta_high=delta.high,

@@ -7,10 +7,10 @@ in `families`, there is one entry an animal: sections cannot be paired.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from histoscore.config import StatisticsSettings
-from histoscore.scoring.families import Answer, joined, median
+from histoscore.scoring.families import Answer, joined, median, tested
 from histoscore.scoring.ranktests import RankTest, holm
 from histoscore.scoring.signedranks import (
     paired_delta,
@@ -85,20 +85,7 @@ def _comparison(
     delta = paired_delta(differences, settings.confidence)
     shift = paired_shift(differences, settings.confidence)
     note = joined(test.method, "paired within animals", _limits_of(differences))
-    return replace(
-        _row(family, group, note),
-        test=test.name,
-        statistic=test.statistic,
-        p=test.p,
-        p_adjusted=adjusted,
-        family=family.name,
-        cliffs_delta=delta.estimate,
-        cliffs_delta_low=delta.low,
-        cliffs_delta_high=delta.high,
-        shift=shift.estimate,
-        shift_low=shift.low,
-        shift_high=shift.high,
-    )
+    return tested(_row(family, group, note), test, adjusted, family.name, delta, shift)
 
 
 def _limits_of(differences: list[float]) -> str:
