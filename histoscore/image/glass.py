@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from histoscore.records import RgbImage
+from histoscore.records import Mask, RgbImage
 
 Background = NDArray[np.float32]
 """(rows, columns, 3) or (1, 1, 3): log10 of the intensity of clear glass."""
@@ -29,6 +29,14 @@ _ROUGHEST, _DARKEST = 0.006, 0.3
 """Density that glass may vary by within five pixels of an overview (tissue varies by more), and
 that it may have where the light is worst."""
 _SIDE = 160
+
+_BARE_DENSITY, _BARE_COLOUR = 0.035, 0.045
+"""Mean density, and difference between channels, below which a pixel may be bare glass."""
+_BARE_BLUR_UM = 2.0
+_BARE_OPEN_UM = 8.0
+LEAST_BARE_UM2 = 10_000.0
+"""A piece of bare glass below this may be the inside of a fat cell, which is tissue; pieces that
+only a gap of twice `_BARE_OPEN_UM` joins are several, as fat cells with a thin wall are."""
 
 
 def clear_glass(rgb: RgbImage) -> Background:
@@ -57,6 +65,32 @@ def glass_colour(rgb: RgbImage) -> tuple[float, float, float]:
     """Mean R, G, B of the clear glass; paper white where the picture shows none."""
     red, green, blue = 10 ** clear_glass(rgb).mean(axis=(0, 1), dtype=np.float64)
     return float(red), float(green), float(blue)
+
+
+def bare_glass(rgb: RgbImage, mpp: float) -> Mask:
+    """Where a section's picture shows glass and nothing on it, between tissues too.
+
+    A joint space is glass; the inside of a fat cell or a vessel looks like it and is not, so
+    pieces below `LEAST_BARE_UM2` are left out. So are the half-covered pixels at tissue's edge.
+
+    Args:
+        rgb: (rows, columns, 3) at the scale of cells.
+        mpp: its µm per pixel.
+
+    Returns:
+        (rows, columns), True on glass.
+    """
+    density = cv2.GaussianBlur(
+        clear_glass(rgb) - log_intensity(rgb), (0, 0), max(0.6, _BARE_BLUR_UM / mpp)
+    )
+    bare = (np.abs(density.mean(axis=2)) < _BARE_DENSITY) & (np.ptp(density, axis=2) < _BARE_COLOUR)
+    side = 2 * max(1, round(_BARE_OPEN_UM / mpp)) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    wide = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, disc)
+    count, pieces = cv2.connectedComponents(wide, connectivity=4)
+    keeps = np.bincount(pieces.ravel(), minlength=count) >= LEAST_BARE_UM2 / mpp**2
+    keeps[0] = False
+    return np.asarray(keeps[pieces], np.bool_)
 
 
 def light_spread(rgb: RgbImage) -> float:

@@ -20,6 +20,7 @@ from histoscore.config import SectionSettings, Settings
 from histoscore.errors import UsageError
 from histoscore.files import make_folder, sha256_of, slug
 from histoscore.geometry import Mpp, Placement
+from histoscore.image.glass import bare_glass
 from histoscore.image.placed import grown, mask_through
 from histoscore.models.annotations import Annotations, draw, read_annotations
 from histoscore.models.duplicates import fingerprint
@@ -42,7 +43,7 @@ Report = Callable[[str], None]
 Grades = Mapping[tuple[str, int], SectionGrades]
 
 GLASS_UM = 60.0
-"""Only what lies this far from all tissue is glass for certain."""
+"""What lies this far from all tissue is glass, whatever lies on it."""
 
 TISSUES = (*(tissue.name.lower() for tissue in Tissue), "ignore")
 """What a class may stand for."""
@@ -242,7 +243,8 @@ def _labels(
 ) -> tuple[LabelArray, LabelArray]:
     """Tissue and zone (rows, columns) of a section; nothing but `IGNORE` where nobody outlined.
 
-    In an annotated section bare glass is background, also without an outline.
+    In an annotated section glass is background, also without an outline: around the section,
+    and in it where the picture shows it bare, or nothing would tell where a surface ends.
     """
     shape = picture.shape[:2]
     tissue, zone = (np.full(shape, IGNORE, np.uint8) for _ in range(2))
@@ -254,6 +256,7 @@ def _labels(
     tissue[mask_through(~near, slide.placement, place, shape)] = Tissue.BACKGROUND
     if unlabelled == "soft":
         tissue[mask_through(slide.tissue, slide.placement, place, shape)] = Tissue.SOFT
+    tissue[bare_glass(picture, mpp)] = Tissue.BACKGROUND
     zone[tissue != IGNORE] = Zone.NONE
     draw(material.annotations.outlines, box, tissue, zone)
     return tissue, zone

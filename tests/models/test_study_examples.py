@@ -14,6 +14,7 @@ from helpers.outlines import rectangle, write_outlines
 from histoscore.config import SectionSettings, parse_settings
 from histoscore.errors import ConfigError, ManifestError, RunMismatchError, UsageError
 from histoscore.geometry import Mpp
+from histoscore.image.placed import grown
 from histoscore.models.examples import Example, load_example, stored_names
 from histoscore.models.study_examples import StudyData, example_name, prepare_study
 from histoscore.models.survey import survey
@@ -107,7 +108,17 @@ class TestLabels:
     def test_glass_is_background_and_no_tissue_is(self, first: Example, truth: np.ndarray) -> None:
         glass = first.pixels[..., 3] == Tissue.BACKGROUND
         assert glass.sum() > 0.02 * glass.size
-        assert (truth[glass] == Tissue.BACKGROUND).mean() > 0.999
+        tissue = truth[glass][truth[glass] != Tissue.BACKGROUND]
+        # Where fat has lost its walls and muscle gapes, glass shows through soft tissue.
+        assert len(tissue) < 0.08 * glass.sum()
+        assert (tissue != Tissue.SOFT).sum() < 0.003 * glass.sum()
+
+    def test_the_joint_space_is_background(self, first: Example, truth: np.ndarray) -> None:
+        """Or a network is never told where the cartilage's surface ends."""
+        hyaline = grown(truth == Tissue.HYALINE, 30 / MPP)
+        beside = hyaline & (truth == Tissue.BACKGROUND)
+        assert beside.sum() > 2_000
+        assert (first.pixels[..., 3][beside] == Tissue.BACKGROUND).mean() > 0.7
 
     def test_what_nobody_outlined_is_ignored(self, first: Example, truth: np.ndarray) -> None:
         assert (first.pixels[..., 3][truth == Tissue.BONE] == IGNORE).mean() > 0.95
