@@ -4,8 +4,10 @@
 
 Draws knees of seeds that nothing is trained on, at the fine network's scale and a finer one, turned
 and mirrored (what scanners do to a section is for `benchmarks.views`). Takes the drawn labels for
-the label map, measures every compartment and holds it against the geometry that was drawn. The
-second table holds a compartment's views against each other.
+the label map, measures every compartment and holds it against the geometry that was drawn. Of a
+remnant, less than 3000 µm² of hyaline cartilage, areas and thickness are off by so much in µm² and
+µm, by the contract's rule for areas, and not by per cent. The second table holds a compartment's
+views against each other.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from benchmarks.demo import SMALL_UM2
 from histoscore.geometry import Mpp, Placement
 from histoscore.image.morphometry import measure
 from histoscore.phantom.chance import Chance, Slice
@@ -51,6 +54,8 @@ MEASURES = (
     "deepest_lesion",
     "lesion_count",
 )
+OF_HYALINE = ("hyaline_area_um2", "mean_thickness_um", "median_thickness_um")
+"""Measures of which a remnant has next to nothing."""
 ABSOLUTE = ("lesion_extent", "deepest_lesion", "lesion_count")
 """Shares and counts: their errors are no percentages. Where more than half is bare the median
 thickness is 0, and is left out."""
@@ -94,18 +99,26 @@ def measured(seed: int, views: int) -> Iterator[dict[str, float | str]]:
 
 def print_errors(table: pd.DataFrame) -> None:
     """Measures against the truth, in each view."""
-    print("| view | measure | error: mean | median | 95th percentile | largest |")
-    print("|---|---|---|---|---|---|")
+    print("| view | measure | n | error: mean | median | 95th percentile | largest |")
+    print("|---|---|---|---|---|---|---|")
     for view, rows in table.groupby("view", sort=False):
+        remnant = rows["hyaline_area_um2_true"] < SMALL_UM2
         for what in MEASURES:
-            true = rows[f"{what}_true"]
-            error = rows[what] - true
-            if what not in ABSOLUTE:
-                error = (error / true)[true > 0]
-            size = error.abs()
-            text = "{:.3f}" if what in ABSOLUTE else "{:.1%}"
-            cells = (error.mean(), size.median(), size.quantile(0.95), size.max())
-            print(f"| {view} | {what} | {' | '.join(map(text.format, cells))} |")
+            true, error = rows[f"{what}_true"], rows[what] - rows[f"{what}_true"]
+            if what in ABSOLUTE:
+                print_error(f"{view} | {what}", error, "{:.3f}")
+            elif what in OF_HYALINE:
+                print_error(f"{view} | {what}", (error / true)[(true > 0) & ~remnant], "{:.1%}")
+                print_error(f"{view} | {what}, remnants", error[remnant], "{:.2f}")
+            else:
+                print_error(f"{view} | {what}", error / true, "{:.1%}")
+
+
+def print_error(name: str, error: pd.Series, text: str) -> None:
+    """A line of the table."""
+    size = error.abs()
+    cells = (error.mean(), size.median(), size.quantile(0.95), size.max())
+    print(f"| {name} | {len(error)} | {' | '.join(map(text.format, cells))} |")
 
 
 def print_spread(table: pd.DataFrame) -> None:

@@ -45,6 +45,10 @@ Grades = Mapping[tuple[str, int], SectionGrades]
 GLASS_UM = 60.0
 """What lies this far from all tissue is glass, whatever lies on it."""
 
+EDGE_UM = 4.0
+"""Between bare glass and a person's outline lie the half-covered pixels of the surface: they are
+glass, unless the outline holds them."""
+
 TISSUES = (*(tissue.name.lower() for tissue in Tissue), "ignore")
 """What a class may stand for."""
 
@@ -256,7 +260,7 @@ def _labels(
     tissue[mask_through(~near, slide.placement, place, shape)] = Tissue.BACKGROUND
     if unlabelled == "soft":
         tissue[mask_through(slide.tissue, slide.placement, place, shape)] = Tissue.SOFT
-    tissue[bare_glass(picture, mpp)] = Tissue.BACKGROUND
+    tissue[grown(bare_glass(picture, mpp), EDGE_UM / mpp)] = Tissue.BACKGROUND
     zone[tissue != IGNORE] = Zone.NONE
     draw(material.annotations.outlines, box, tissue, zone)
     return tissue, zone

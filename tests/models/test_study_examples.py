@@ -109,9 +109,9 @@ class TestLabels:
         glass = first.pixels[..., 3] == Tissue.BACKGROUND
         assert glass.sum() > 0.02 * glass.size
         tissue = truth[glass][truth[glass] != Tissue.BACKGROUND]
-        # Where fat has lost its walls and muscle gapes, glass shows through soft tissue.
+        # Fat without walls shows glass; so do the rims of what nobody outlined, `EDGE_UM` wide.
         assert len(tissue) < 0.08 * glass.sum()
-        assert (tissue != Tissue.SOFT).sum() < 0.003 * glass.sum()
+        assert (tissue != Tissue.SOFT).sum() < 0.012 * glass.sum()
 
     def test_the_joint_space_is_background(self, first: Example, truth: np.ndarray) -> None:
         """Or a network is never told where the cartilage's surface ends."""
