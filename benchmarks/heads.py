@@ -3,10 +3,10 @@
     histoscore train configs/train-demo.yaml --out training/demo
     python -m benchmarks.heads training/demo
 
-Every head (soft ordinal labels, CORN, cross entropy, regression) learns on the same features of
-one frozen encoder, cached in eight colours, from the training animals of a finished training; its
-word on the animals set aside for calibration is held against their grades, beside the commonest
-grade of the training animals. Prints MAE, exact and QWK, and for each the difference to `soft` with a 95 %
+Every head (soft ordinal labels, CORN, cross entropy, regression) learns on the same features of one
+frozen encoder, cached in eight colours, from the training animals of a finished training; its word
+on the animals set aside for calibration is held against their grades, beside the commonest grade of
+the training animals. Prints MAE, exact and QWK, and for each the difference to `soft` with a 95 %
 interval over animals. Says nothing about real tissue.
 """
 
