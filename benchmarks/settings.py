@@ -49,7 +49,7 @@ def scored(sheet: Path, run: Path, settings: list[str]) -> pd.DataFrame:
 
 def line(usual: pd.DataFrame, found: pd.DataFrame) -> str:
     """How one way's results differ from the usual one's, and from the truth."""
-    pair = usual.join(found, rsuffix="_found", how="inner")
+    pair = usual.merge(found, left_index=True, right_index=True, suffixes=("", "_found"))
     moved = pd.concat([(pair[f"{a}_found"] / pair[a] - 1).abs() for a in AREAS])
     expected = pair[["expected_grade", "expected_grade_found"]].astype(float)
     regraded = int((pair["grade"] != pair["grade_found"]).sum())

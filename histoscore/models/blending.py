@@ -80,8 +80,11 @@ class ProbabilityRows(_Rows):
         return self._said
 
     def _keep(self, rows: slice, sums: Tensor, weights: Tensor) -> None:
-        means = sums * (255 / weights.clamp(min=1e-12))
-        self._said[:, rows] = means.round_().to(torch.uint8).cpu().numpy()
+        factors = 255 / weights.clamp(min=1e-12)
+        said = torch.empty(sums.shape, dtype=torch.uint8, device=sums.device)
+        for said_layer, layer in zip(said, sums, strict=True):  # all at once take much memory
+            said_layer.copy_((layer * factors).round_())
+        self._said[:, rows] = said.cpu().numpy()
 
 
 class LabelRows(_Rows):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from histoscore.config import ScoreConfig
 from histoscore.errors import HistoscoreError, SlideError
+from histoscore.models.cores import give_memory_back
 from histoscore.pipeline.messages import Asked, Done, Progress, Ready, Scorer, Started, Stopped
 from histoscore.processes import end_with_parent
 from histoscore.records import SlideJob, SlideResult
@@ -41,6 +42,7 @@ def serve(connection: Connection, plan: WorkerPlan) -> None:
     """Body of the worker process: score what comes down the connection until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
     end_with_parent()
+    give_memory_back()
     _log_to(plan.run.path / LOG_NAME)
     try:
         scorer = build_scorer(plan)
