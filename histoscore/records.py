@@ -438,14 +438,11 @@ class AnimalScore:
         return sum(self.graded_sections) if self.graded_sections else None
 
 
-@dataclass(frozen=True, slots=True)
-class GroupComparison:
-    """One comparison of animals, or one description where n is too small; a row of groups.csv."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One comparison of animals, or one description where n is too small."""
 
     outcome: str
-    region: Region
-    timepoint: str | None
-    primary: bool
     reference: str | None
     group: str
     n_reference: int | None
@@ -464,6 +461,15 @@ class GroupComparison:
     shift_low: float | None = None
     shift_high: float | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupComparison(Answer):
+    """An answer with its place in a study; a row of groups.csv."""
+
+    region: Region
+    timepoint: str | None
+    primary: bool
 
 
 @dataclass(frozen=True, slots=True)

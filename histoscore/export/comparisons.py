@@ -9,7 +9,7 @@ from pathlib import Path
 from histoscore.export.dictionary import FRACTION, FULL, GROUPS, P_VALUE, TEXT, WHOLE, Column
 from histoscore.export.tables import Table, csv_text
 from histoscore.files import make_folder, write_atomic
-from histoscore.scoring.families import Answer
+from histoscore.records import Answer
 from histoscore.scoring.power import Power
 
 FULL_GROUPS = tuple(

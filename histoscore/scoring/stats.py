@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from histoscore.config import StatisticsSettings
-from histoscore.records import AnimalScore, GroupComparison
+from histoscore.records import AnimalScore, Answer, GroupComparison
 from histoscore.scoring.animals import MEASURES, average_knees
-from histoscore.scoring.families import ALL_GROUPS, Answer, Family, Plan, answer, plan_of
+from histoscore.scoring.families import ALL_GROUPS, Family, Plan, answer, plan_of
 from histoscore.scoring.pairs import PairedFamily, answer_pairs
 from histoscore.scoring.parametric import answer_parametric
 from histoscore.vocabulary import Knee, Region
@@ -112,7 +112,7 @@ def _placed(
     row: Answer, region: Region, timepoint: str | None, settings: StatisticsSettings | None
 ) -> GroupComparison:
     """A row of groups.csv; without settings none that can be primary."""
-    cells = {field.name: getattr(row, field.name) for field in fields(row)}
+    cells = {field.name: getattr(row, field.name) for field in fields(Answer)}
     primary = settings and (settings.primary.outcome, settings.primary.region)
     is_primary = (row.outcome, region.value) == primary
     return GroupComparison(region=region, timepoint=timepoint, primary=is_primary, **cells)
