@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files as package_files
 from pathlib import Path
 
 from histoscore.export import wording
 from histoscore.export.additions import Additions
 from histoscore.export.contact_sheet import write_contact_sheet
+from histoscore.export.mixed_model import write_mixed_model
 from histoscore.export.prism import write_prism
 from histoscore.export.profiles import profiles_csv
 from histoscore.export.report import write_report
@@ -44,7 +44,7 @@ def write_study_exports(
     paths += [folder / name for name in ("results.xlsx", "report.html", "contact_sheet.pdf")]
     paths += write_figures(drawn, folder / "figures", wording.provenance(tables))
     paths += write_prism(tables, folder / "prism")
-    return (*paths, _write_script(folder / "analysis.R", wording.provenance(tables)))
+    return (*paths, *write_mixed_model(tables, folder))
 
 
 def section_overlays(tables: StudyTables, folder: Path) -> dict[tuple[str, int], Path]:
@@ -55,10 +55,3 @@ def section_overlays(tables: StudyTables, folder: Path) -> dict[tuple[str, int],
         for section in slide.sections
         if section.overlay
     }
-
-
-def _write_script(path: Path, provenance: str) -> Path:
-    template = package_files("histoscore.export") / "templates" / "analysis.R"
-    line = " ".join(wording.printable(provenance).split())
-    write_atomic(path, f"# Tables of: {line}\n{template.read_text(encoding='utf-8')}")
-    return path

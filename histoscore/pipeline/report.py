@@ -142,6 +142,7 @@ def build_tables(
         primary_outcome=settings.primary.outcome,
         primary_region=Region(settings.primary.region),
         group_order=order,
+        reference=next(iter(order), None) if settings.reference is None else settings.reference,
         sides={row.slide: row.side for row in study.rows if row.side is not None},
         origins=origins(study, groups),
         events=events,
