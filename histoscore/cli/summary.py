@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from histoscore.cli.progress import outcome
+from histoscore.export.wording import Facts
 from histoscore.pipeline.inspection import CheckedStudy
 from histoscore.pipeline.report import RunSummary
 from histoscore.pipeline.score_table import TableComparison
@@ -44,6 +45,8 @@ def print_run(summary: RunSummary) -> None:
         _print_notes(console, primary)
     else:
         console.print("No groups to compare (a blinded run is opened with report --key).")
+    if Facts.GRADES in tables.reading:
+        console.print(tables.reading[Facts.GRADES], markup=False)
     console.print(_counts(summary.record.counts))
     for status in _REASONS_FOR:
         for slide in tables.slides:
