@@ -29,7 +29,7 @@ from histoscore.export.prism import write_prism
 from histoscore.export.profiles import profiles_csv
 from histoscore.export.report import write_report
 from histoscore.export.study import section_overlays
-from histoscore.export.study_figures import study_figures, write_figures
+from histoscore.export.study_figures import StudyFigure, study_figures, write_figures
 from histoscore.export.tables import write_tables
 from histoscore.export.workbook import write_workbook
 from histoscore.files import make_folder, write_atomic
@@ -77,12 +77,14 @@ def main() -> None:
 
 def _time_exports(folder: Path, tables: StudyTables) -> None:
     pictures = section_overlays(tables, folder)
+    drawn: list[StudyFigure] = []
     parts: dict[str, Callable[[], object]] = {
         "CSV tables": lambda: write_tables(tables, folder),
         "profiles": lambda: write_atomic(folder / "profiles.csv", profiles_csv(tables)),
         "workbook": lambda: write_workbook(tables, folder / "results.xlsx"),
-        "figures": lambda: write_figures(study_figures(tables), folder / "figures", ""),
-        "report with its figures": lambda: write_report(tables, folder / "report.html", pictures),
+        "figures, drawn": lambda: drawn.extend(study_figures(tables)),
+        "figures, written": lambda: write_figures(drawn, folder / "figures", ""),
+        "report": lambda: write_report(tables, folder / "report.html", pictures, drawn),
         "contact sheet": lambda: write_contact_sheet(
             tables, folder / "contact_sheet.pdf", pictures
         ),

@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 
 from histoscore.config import StatisticsSettings
-from histoscore.scoring.families import Answer, Family, answer, plan_of
+from histoscore.records import Answer
+from histoscore.scoring.families import Family, answer, plan_of
 from histoscore.scoring.pairs import PairedFamily, answer_pairs
 from histoscore.vocabulary import OARSI_MOUSE
 

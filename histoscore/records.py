@@ -438,14 +438,11 @@ class AnimalScore:
         return sum(self.graded_sections) if self.graded_sections else None
 
 
-@dataclass(frozen=True, slots=True)
-class GroupComparison:
-    """One comparison of animals, or one description where n is too small; a row of groups.csv."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One comparison of animals, or one description where n is too small."""
 
     outcome: str
-    region: Region
-    timepoint: str | None
-    primary: bool
     reference: str | None
     group: str
     n_reference: int | None
@@ -464,6 +461,15 @@ class GroupComparison:
     shift_low: float | None = None
     shift_high: float | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupComparison(Answer):
+    """An answer with its place in a study; a row of groups.csv."""
+
+    region: Region
+    timepoint: str | None
+    primary: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,8 +502,9 @@ class StudyTables:
     `reading` holds facts for people, label → text, shown in this order; the labels with a meaning
     of their own stand in `histoscore.export.wording.Facts`. `sides` says which knee a slide is,
     where the sheet does; it serves slides that yielded no scores. Without `group_order` groups
-    stand in order of first appearance. `origins` says by slide whose it is; `events` is the audit
-    trail, without the sealing of the tables themselves; `confidence` that of all intervals.
+    stand in order of first appearance; `reference` is the one that others are held against.
+    `origins` says by slide whose it is; `events` is the audit trail, without the sealing of the
+    tables themselves; `confidence` that of all intervals.
     """
 
     slides: tuple[SlideResult, ...]
@@ -509,6 +516,7 @@ class StudyTables:
     primary_outcome: str = "grade_max"
     primary_region: Region = Region.MEDIAL
     group_order: tuple[str, ...] = ()
+    reference: str | None = None
     sides: Mapping[str, Side] = field(default_factory=dict)
     origins: Mapping[str, SlideOrigin] = field(default_factory=dict)
     events: tuple[AuditEvent, ...] = ()

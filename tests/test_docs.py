@@ -27,6 +27,7 @@ TABLES = {
     "profiles.csv": dictionary.PROFILES,
     "animals.csv": dictionary.ANIMALS,
     "groups.csv": dictionary.GROUPS,
+    "section_grades.csv": dictionary.SECTION_GRADES,
 }
 
 

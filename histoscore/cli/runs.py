@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -65,13 +65,21 @@ def report(
         Path | None,
         typer.Option("--key", metavar="KEY", help="Sheet `animal, group` that ends blinding."),
     ] = None,
+    scorers: Annotated[
+        Path | None,
+        typer.Option("--scorers", metavar="SCORERS", help="Sheet of people's grades; is kept."),
+    ] = None,
+    grades: Annotated[
+        Literal["model", "person"] | None,
+        typer.Option("--grades", help="Whose grades count; is kept."),
+    ] = None,
     take_over: TakeOver = False,
 ) -> None:
     """Rebuild tables, workbook and report from a run's records."""
     from histoscore.cli.summary import print_run
     from histoscore.pipeline.report import report_run
 
-    summary = report_run(run, key, take_over)
+    summary = report_run(run, key, take_over, scorers, grades)
     print_run(summary)
     raise Leave(summary.exit_code)
 

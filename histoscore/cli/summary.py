@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from histoscore.cli.progress import outcome
+from histoscore.export.wording import Facts
 from histoscore.pipeline.inspection import CheckedStudy
 from histoscore.pipeline.report import RunSummary
 from histoscore.pipeline.score_table import TableComparison
-from histoscore.records import GroupComparison, Section, SlideInfo
-from histoscore.scoring.families import Answer
+from histoscore.records import Answer, GroupComparison, Section, SlideInfo
 from histoscore.vocabulary import Status
 
 _REASONS_FOR = (Status.FAILED, Status.REVIEW, Status.NO_TISSUE, Status.SKIPPED)
@@ -45,6 +45,8 @@ def print_run(summary: RunSummary) -> None:
         _print_notes(console, primary)
     else:
         console.print("No groups to compare (a blinded run is opened with report --key).")
+    if Facts.GRADES in tables.reading:
+        console.print(tables.reading[Facts.GRADES], markup=False)
     console.print(_counts(summary.record.counts))
     for status in _REASONS_FOR:
         for slide in tables.slides:
@@ -135,7 +137,7 @@ def _section(section: Section) -> str:
     return f"{text} [{flags}]" if flags else text
 
 
-def _print_notes(console: Console, rows: Sequence[GroupComparison | Answer]) -> None:
+def _print_notes(console: Console, rows: Sequence[Answer]) -> None:
     for note in dict.fromkeys(note for row in rows for note in row.note.split("; ") if note):
         console.print(f"  {note}", markup=False)
 
@@ -148,7 +150,7 @@ def _primary_table(comparisons: Sequence[GroupComparison], confidence: float) ->
 
 
 def _group_table(
-    rows: Sequence[GroupComparison | Answer],
+    rows: Sequence[Answer],
     title: str,
     timepoints: Sequence[str],
     confidence: float,
@@ -163,7 +165,7 @@ def _group_table(
     return table
 
 
-def _cells(row: GroupComparison | Answer) -> tuple[str, ...]:
+def _cells(row: Answer) -> tuple[str, ...]:
     """What stands under `_COLUMNS`."""
     return (
         row.reference or "",
@@ -177,7 +179,7 @@ def _cells(row: GroupComparison | Answer) -> tuple[str, ...]:
     )
 
 
-def _interval(comparison: GroupComparison | Answer) -> str:
+def _interval(comparison: Answer) -> str:
     if comparison.cliffs_delta is None:
         return ""
     low, high = comparison.cliffs_delta_low, comparison.cliffs_delta_high

@@ -9,7 +9,7 @@ from pathlib import Path
 from histoscore.export.dictionary import FRACTION, FULL, GROUPS, P_VALUE, TEXT, WHOLE, Column
 from histoscore.export.tables import Table, csv_text
 from histoscore.files import make_folder, write_atomic
-from histoscore.scoring.families import Answer
+from histoscore.records import Answer
 from histoscore.scoring.power import Power
 
 FULL_GROUPS = tuple(
@@ -28,6 +28,13 @@ POWER = (
     Column("error", FULL, "half the 95 % interval of the simulation", "fraction"),
     Column("note", TEXT, "what to know about this row"),
 )
+
+STUDY_POWER = (
+    POWER[0],
+    Column("timepoint", TEXT, "as the study sheet writes it; compared within"),
+    *POWER[1:],
+)
+"""The columns of the workbook's sheet Power."""
 
 NAME = "groups.csv"
 
@@ -52,7 +59,12 @@ def write_comparisons(answers: Sequence[Answer], folder: Path) -> Path:
 
 def write_power(rows: Sequence[Power], folder: Path) -> Path:
     """Writes power.csv into a folder that is there."""
-    cells = tuple(tuple(getattr(row, column.name) for column in POWER) for row in rows)
     path = folder / "power.csv"
-    write_atomic(path, csv_text(Table("power", POWER, cells)))
+    write_atomic(path, csv_text(power_cells(rows, POWER)))
     return path
+
+
+def power_cells(rows: Sequence[Power], columns: Sequence[Column] = STUDY_POWER) -> Table:
+    """One row a simulated study's size."""
+    cells = tuple(tuple(getattr(row, column.name) for column in columns) for row in rows)
+    return Table("power", tuple(columns), cells)

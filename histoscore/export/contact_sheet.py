@@ -17,11 +17,14 @@ from reportlab.pdfgen.canvas import Canvas
 
 from histoscore.export import wording
 from histoscore.export.lettering import INK, font_file, shortened
+from histoscore.export.origins import slide_origins, slides_by_group
 from histoscore.export.pictures import small_jpeg
 from histoscore.export.tables import reason_of
+from histoscore.export.values import counted_grades
 from histoscore.files import write_atomic
 from histoscore.geojson import Rgb
 from histoscore.records import SectionResult, SlideResult, StudyTables
+from histoscore.scoring.comparison import Item
 from histoscore.vocabulary import format_rung
 
 COLUMNS, ROWS = 4, 3
@@ -32,14 +35,12 @@ MARGIN, GAP, HEADER, CAPTION, FOOTER = 26.0, 11.0, 26.0, 26.0, 12.0
 _PLAIN, _BOLD = "histoscore", "histoscore bold"
 _GREY = (240, 242, 243)
 _SOFT = (80, 95, 104)
-_UNKNOWN = "no group known"
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
     """A section, or a slide without one; `picture` may be missing."""
 
-    group: str
     title: str
     below: str
     picture: Path | None
@@ -77,44 +78,47 @@ def _pages(
     tables: StudyTables, overlays: Mapping[tuple[str, int], Path]
 ) -> Iterator[tuple[str, Sequence[_Cell]]]:
     """Title and cells of each page; a group begins a page of its own."""
-    cells = list(_cells(tables, overlays))
-    known = any(cell.group for cell in cells)
-    order = dict.fromkeys((*tables.group_order, *(cell.group for cell in cells)))
+    blinded = all(origin.group is None for origin in slide_origins(tables).values())
+    grades = counted_grades(tables)
     a_page = COLUMNS * ROWS
-    for group in order:
-        mine = [cell for cell in cells if cell.group == group]
-        count = -(-len(mine) // a_page)
+    for group, slides in slides_by_group(tables).items():
+        cells = list(_cells(tables, slides, overlays, grades))
+        count = -(-len(cells) // a_page)
         for number in range(count):
-            name = (group or _UNKNOWN) if known else "all sections, blinded"
+            name = "all sections, blinded" if blinded else group
             place = f" ({number + 1} of {count})" if count > 1 else ""
-            yield name + place, mine[number * a_page : (number + 1) * a_page]
-    if not cells:
+            yield name + place, cells[number * a_page : (number + 1) * a_page]
+    if not tables.slides:
         yield "no slides", ()
 
 
-def _cells(tables: StudyTables, overlays: Mapping[tuple[str, int], Path]) -> Iterator[_Cell]:
-    groups = {score.animal: score.group or "" for score in tables.animals}
-    for slide in tables.slides:
-        group = groups.get(slide.animal, "")
+def _cells(
+    tables: StudyTables,
+    slides: Sequence[SlideResult],
+    overlays: Mapping[tuple[str, int], Path],
+    grades: Mapping[Item, float | None],
+) -> Iterator[_Cell]:
+    for slide in slides:
         side = tables.sides.get(slide.slide)
         knee = f"{slide.animal} {side.value}" if side else slide.animal
         if not slide.sections:
-            yield _Cell(group, f"{knee} · {slide.slide}", reason_of(slide), None)
+            yield _Cell(f"{knee} · {slide.slide}", reason_of(slide), None)
         for section in slide.sections:
             yield _Cell(
-                group,
                 f"{knee} · {slide.slide} · section {section.section}",
-                _grades(slide, section),
+                _grades(slide, section, grades),
                 overlays.get((slide.slide, section.section)),
             )
 
 
-def _grades(slide: SlideResult, section: SectionResult) -> str:
+def _grades(slide: SlideResult, section: SectionResult, grades: Mapping[Item, float | None]) -> str:
     if not section.status.is_graded:
         return section.reason or slide.reason
+    items = (Item(slide.slide, section.section, c.compartment) for c in section.compartments)
+    counted = {item.compartment: grades.get(item) for item in items}
     return " · ".join(
-        f"{part.compartment.value} {'–' if part.grade is None else format_rung(part.grade)}"
-        for part in section.compartments
+        f"{compartment.value} {'–' if grade is None else format_rung(grade)}"
+        for compartment, grade in counted.items()
     )
 
 

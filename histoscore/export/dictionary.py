@@ -309,6 +309,19 @@ PROFILES = (
 )
 
 
+SECTION_GRADES = (
+    _SLIDE,
+    _ANIMAL,
+    Column("group", TEXT, "as the study sheet or the key writes it; empty while blinded"),
+    _TIMEPOINT,
+    Column("knee", TEXT, "the knee under study or the other one", allowed=_allowed(Knee)),
+    _SIDE,
+    _SECTION,
+    Column("compartment", TEXT, "articular surface", allowed=_allowed(Compartment)),
+    Column("grade", RUNG, "the grade that counts; empty where it is missing", "grade"),
+)
+
+
 def _grade_columns(ladder: Ladder) -> tuple[Column, ...]:
     rungs = [format_rung(r) for r in ladder.rungs]
 

@@ -83,6 +83,12 @@ def evaluation_tables(evaluation: Evaluation) -> tuple[Table, ...]:
     return tuple(tables)
 
 
+def agreement_table(evaluation: Evaluation) -> Table:
+    """Every statistic of every comparison over all compartments, for a study's workbook."""
+    rows = (row for row in evaluation.rows if row.stratum_kind == "all")
+    return _table("agreement", EVALUATION, map(_cells, rows))
+
+
 def _table(name: str, columns: tuple[Column, ...], values: Iterable[Mapping[str, Cell]]) -> Table:
     rows = tuple(tuple(value[column.name] for column in columns) for value in values)
     return Table(name, columns, rows)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from histoscore.scoring.clusters import MIN_ANIMALS
 from histoscore.scoring.comparison import EvaluationRow
 from histoscore.scoring.evaluation import Evaluation
+from histoscore.scoring.raters import ALL_SCORERS
 
 TITLES = {
     "qwk": "QWK",
@@ -17,6 +18,13 @@ TITLES = {
     "icc": "ICC(2,1)",
 }
 """Statistics of the headline → what stands over their column."""
+
+BLAND_ALTMAN = {
+    "bias": "mean difference",
+    "limit_low": "lower limit",
+    "limit_high": "upper limit",
+}
+"""Differences of two graders, first − second (Bland & Altman 1986)."""
 
 AREA_TITLES = {
     "hyaline_area_um2": "hyaline area",
@@ -41,7 +49,7 @@ REFERENCE = "model vs reference"
 
 @dataclass(frozen=True, slots=True)
 class HeadlineRow:
-    """A comparison in the headline table: its five statistics, None where there is none."""
+    """A comparison in the headline table: its statistics, None where there is none."""
 
     name: str
     cells: tuple[EvaluationRow | None, ...]
@@ -52,12 +60,14 @@ class HeadlineRow:
         return next((cell for cell in self.cells if cell is not None), None)
 
 
-def headline(evaluation: Evaluation, names: Sequence[str]) -> list[HeadlineRow]:
+def headline(
+    evaluation: Evaluation, names: Sequence[str], statistics: Sequence[str] = tuple(TITLES)
+) -> list[HeadlineRow]:
     """QWK, exact, within one, MAE and ICC of each comparison over everything."""
     return [
         HeadlineRow(
             name,
-            tuple(evaluation.row(name, statistic) for statistic in TITLES),
+            tuple(evaluation.row(name, statistic) for statistic in statistics),
             evaluation.row(name, "found_share"),
         )
         for name in names
@@ -108,6 +118,16 @@ def _people(evaluation: Evaluation) -> list[EvaluationRow]:
         and " read " not in name
     ]
     return [row for row in rows if row is not None]
+
+
+def scorers_sentence(evaluation: Evaluation) -> str:
+    """The ICCs of all scorers at once; empty where there is only one."""
+    told = [
+        f"{title} {with_interval(row)} on {row.n} compartments"
+        for statistic, title in (("icc", "ICC(2,1)"), ("icc_3_1", "ICC(3,1)"))
+        if (row := evaluation.row(ALL_SCORERS, statistic)) is not None
+    ]
+    return f"All scorers at once: {'; '.join(told)}." if told else ""
 
 
 def rivals_sentence(evaluation: Evaluation) -> str:

@@ -17,8 +17,9 @@ from PIL import Image
 from histoscore.files import write_atomic
 from histoscore.records import RgbImage
 
-SMALL_WIDTH = 480
-"""Pixels: 180 to the inch on the contact sheet."""
+SMALL_BOX = (400, 300)
+"""Pixels (width, height) that a small copy fits in: 150 to the inch on the contact sheet, so that
+2000 sections are some 20 MB."""
 
 _QUALITY, _SMALL_QUALITY = 88, 72
 
@@ -32,7 +33,7 @@ def write_small(overlay: Path, pixels: RgbImage | None = None) -> Path:
     """Writes the small copy beside an overlay; without `pixels` those of the overlay on disk."""
     picture = _decoded(overlay) if pixels is None else Image.fromarray(np.asarray(pixels))
     path = small_path(overlay)
-    write_atomic(path, _jpeg(_at_most(picture, SMALL_WIDTH), _SMALL_QUALITY))
+    write_atomic(path, _jpeg(_within(picture, SMALL_BOX), _SMALL_QUALITY))
     return path
 
 
@@ -43,14 +44,15 @@ def small_jpeg(overlay: Path | None) -> bytes | None:
     path = small_path(overlay)
     if path.is_file():
         return path.read_bytes()
-    return _jpeg(_at_most(_decoded(overlay), SMALL_WIDTH), _SMALL_QUALITY)
+    return _jpeg(_within(_decoded(overlay), SMALL_BOX), _SMALL_QUALITY)
 
 
 def data_uri(overlay: Path | None, width: int) -> str:
     """The picture at most `width` pixels wide, as a JPEG inside a page; "" where there is none."""
     if overlay is None or not overlay.is_file():
         return ""
-    jpeg = _jpeg(_at_most(_decoded(overlay), width), _QUALITY)
+    picture = _decoded(overlay)
+    jpeg = _jpeg(_within(picture, (width, picture.height)), _QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
@@ -59,11 +61,10 @@ def _decoded(overlay: Path) -> Image.Image:
         return opened.convert("RGB")
 
 
-def _at_most(picture: Image.Image, width: int) -> Image.Image:
-    if picture.width <= width:
-        return picture
-    height = max(1, round(picture.height * width / picture.width))
-    return picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2)
+def _within(picture: Image.Image, box: tuple[int, int]) -> Image.Image:
+    """The picture, made smaller where it does not fit the box."""
+    picture.thumbnail(box, Image.Resampling.LANCZOS, reducing_gap=2)
+    return picture
 
 
 def _jpeg(picture: Image.Image, quality: int) -> bytes:

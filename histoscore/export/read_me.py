@@ -19,6 +19,8 @@ SHEETS = {
     "Slides": "a row a slide: what became of it, pixel size, hash",
     "Failed and excluded": "whatever has no grade, with the reason",
     "Statistics": "every comparison of groups: n, medians, p, effect sizes with intervals",
+    "Power": "what a next study with so many animals a group could find, of the primary outcome",
+    "Agreement": "model against people, people against each other, with intervals over animals",
     "Audit": "who did what when, from events.jsonl",
     "Methods": "a paragraph for the paper",
     "Dictionary": "every column: meaning, unit, allowed values",
@@ -26,7 +28,7 @@ SHEETS = {
 }
 """What each sheet holds, in their order."""
 
-_FIRST = (Facts.STUDY, Facts.BLINDING, Facts.AGGREGATION, Facts.BANNER)
+_FIRST = (Facts.STUDY, Facts.BLINDING, Facts.GRADES, Facts.AGGREGATION, Facts.BANNER)
 _SHOWN_REASONS = 4
 
 
@@ -54,6 +56,8 @@ def _study(tables: StudyTables) -> Iterator[tuple[str, str]]:
     yield "statistics", wording.statistics_sentence(tables)
     if Facts.BLINDING in tables.reading:
         yield "blinding", tables.reading[Facts.BLINDING]
+    if Facts.GRADES in tables.reading:
+        yield Facts.GRADES, tables.reading[Facts.GRADES]
 
 
 def _result(tables: StudyTables) -> str:

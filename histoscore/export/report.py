@@ -17,16 +17,30 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from histoscore.export import values, wording
+from histoscore.export.additions import Additions
 from histoscore.export.arrive import arrive_items
 from histoscore.export.dictionary import RUNG
+from histoscore.export.evaluation_wording import (
+    BLAND_ALTMAN,
+    TITLES,
+    HeadlineRow,
+    headline,
+    headline_sentence,
+    interval_sentence,
+    scorers_sentence,
+)
 from histoscore.export.origins import flow_by_group, slides_by_group
 from histoscore.export.pictures import data_uri
+from histoscore.export.power_page import power_rows, power_sentence
 from histoscore.export.quality import batches, flag_counts
 from histoscore.export.representatives import Representative, representatives
 from histoscore.export.study_figures import StudyFigure, study_figures
 from histoscore.export.tables import reason_of
 from histoscore.files import write_atomic
 from histoscore.records import GroupComparison, SectionResult, StudyTables
+from histoscore.scoring.comparison import Item
+from histoscore.scoring.evaluation import Evaluation
+from histoscore.scoring.power import SIZES
 from histoscore.vocabulary import Compartment, Status
 
 OverlayPaths = Mapping[tuple[str, int], Path]
@@ -66,16 +80,21 @@ def write_report(
     path: Path,
     overlays: OverlayPaths | None = None,
     drawn: Sequence[StudyFigure] | None = None,
+    additions: Additions | None = None,
 ) -> None:
     """Writes the report; `overlays` are the pictures of the sections, as far as there are any,
     and `drawn` the study's figures, where they are drawn already."""
-    write_atomic(path, report_html(tables, overlays or {}, drawn))
+    write_atomic(path, report_html(tables, overlays or {}, drawn, additions))
 
 
 def report_html(
-    tables: StudyTables, overlays: OverlayPaths, drawn: Sequence[StudyFigure] | None = None
+    tables: StudyTables,
+    overlays: OverlayPaths,
+    drawn: Sequence[StudyFigure] | None = None,
+    additions: Additions | None = None,
 ) -> str:
     """The page as text; the same for the same tables and pictures."""
+    beside = additions or Additions()
     template = page_environment().get_template("report.html.j2")
     return (
         template.render(
@@ -93,6 +112,10 @@ def report_html(
             panels=study_figures(tables) if drawn is None else drawn,
             groups=_shown_comparisons(tables),
             level=wording.level(tables),
+            power=power_rows(beside.power),
+            power_sizes=SIZES,
+            power_words=power_sentence(beside.power),
+            agreement=_agreement(beside.agreement),
             representatives=_representatives(tables, overlays),
             flags=flag_counts(tables),
             batches=batches(tables),
@@ -121,6 +144,7 @@ def page_environment() -> Environment:
         "p": lambda p: (
             NOTHING if p is None else values.p_words(p).removeprefix("p ").removeprefix("= ")
         ),
+        "percent": lambda share: NOTHING if share is None else f"{share:.0%}",
         "svg": lambda text: Markup(text),  # noqa: S704 (drawn by matplotlib, which escapes)
         "status": lambda status: wording.STATUS_WORDS[status],
         "two": lambda value: NOTHING if value is None else f"{value:.2f}".replace("-", "−"),
@@ -137,6 +161,27 @@ def readable(value: float | None) -> str:
         return NOTHING
     text = f"{value:,.0f}".replace(",", "\u202f") if abs(value) >= 1000 else f"{value:.3g}"
     return text.replace("-", "−")
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """The report's section on people's grades."""
+
+    words: str
+    rows: list[HeadlineRow]
+    differences: list[HeadlineRow]
+    notices: tuple[str, ...]
+    titles: tuple[str, ...] = tuple(TITLES.values())
+    difference_titles: tuple[str, ...] = tuple(BLAND_ALTMAN.values())
+
+
+def _agreement(found: Evaluation | None) -> _Agreement | None:
+    if found is None:
+        return None
+    words = f"{headline_sentence(found)} {scorers_sentence(found)} {interval_sentence(found)}"
+    names = found.comparisons
+    differences = headline(found, names, tuple(BLAND_ALTMAN))
+    return _Agreement(words, headline(found, names), differences, found.notices)
 
 
 def _shown_comparisons(tables: StudyTables) -> list[GroupComparison]:
@@ -165,21 +210,20 @@ def _representatives(tables: StudyTables, overlays: OverlayPaths) -> list[Repres
 
 def _section_rows(tables: StudyTables) -> list[SectionRow]:
     """Every section, group by group, in the order of the sheet."""
+    counted = values.counted_grades(tables)
     return [
         SectionRow(
             group,
             slide.animal,
             slide.slide,
             section,
-            _grades(section),
+            tuple(
+                counted.get(Item(slide.slide, section.section, compartment))
+                for compartment in Compartment
+            ),
             quote(section.overlay) if section.overlay else "",
         )
         for group, slides in slides_by_group(tables).items()
         for slide in slides
         for section in slide.sections
     ]
-
-
-def _grades(section: SectionResult) -> tuple[float | None, ...]:
-    found = {part.compartment: part.grade for part in section.compartments}
-    return tuple(found.get(compartment) for compartment in Compartment)

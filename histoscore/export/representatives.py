@@ -11,6 +11,7 @@ from histoscore.export import values
 from histoscore.export.origins import slide_origins
 from histoscore.export.values import GroupValues
 from histoscore.records import CompartmentResult, SectionResult, SlideResult, StudyTables
+from histoscore.scoring.comparison import Item
 from histoscore.vocabulary import Knee
 
 _SUMMED = ("hyaline_area_um2", "calcified_area_um2")
@@ -84,6 +85,7 @@ def _candidates(
     """Sections of these animals' index knees that have a value of the primary outcome."""
     origins = slide_origins(tables)
     members = tables.primary_region.members
+    counted = values.counted_grades(tables)
     times = {s.slide: s.timepoint for s in tables.scores}
     for slide in tables.slides:
         at = times.get(slide.slide, origins[slide.slide].timepoint)
@@ -93,18 +95,24 @@ def _candidates(
         n = sum(section.status.is_graded for section in slide.sections)
         for section in slide.sections:
             parts = [c for c in section.compartments if c.compartment in members]
-            value = _value(parts, tables.primary_outcome, len(members), n)
+            grades = [counted.get(Item(slide.slide, section.section, c.compartment)) for c in parts]
+            value = _value(parts, grades, tables.primary_outcome, len(members), n)
             if value is not None:
                 areas = [c.hyaline_area_um2 for c in parts if c.hyaline_area_um2 is not None]
                 yield _Candidate(slide, section, value, sum(areas))
 
 
 def _value(
-    parts: Sequence[CompartmentResult], outcome: str, n_members: int, n_sections: int
+    parts: Sequence[CompartmentResult],
+    grades: Sequence[float | None],
+    outcome: str,
+    n_members: int,
+    n_sections: int,
 ) -> float | None:
     """The primary outcome of one section, None where part of it is missing."""
-    name = "grade" if outcome.startswith("grade_") else outcome
-    present: list[float] = [v for part in parts if (v := getattr(part, name)) is not None]
+    is_grade = outcome.startswith("grade_")
+    found = grades if is_grade else [getattr(part, outcome) for part in parts]
+    present: list[float] = [value for value in found if value is not None]
     if len(present) < n_members:
         return None
     if outcome == "grade_sum":

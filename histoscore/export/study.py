@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files as package_files
 from pathlib import Path
 
 from histoscore.export import wording
+from histoscore.export.additions import Additions
 from histoscore.export.contact_sheet import write_contact_sheet
+from histoscore.export.mixed_model import write_mixed_model
 from histoscore.export.prism import write_prism
 from histoscore.export.profiles import profiles_csv
 from histoscore.export.report import write_report
 from histoscore.export.study_figures import study_figures, write_figures
-from histoscore.export.tables import Decisions, write_tables
+from histoscore.export.tables import write_tables
 from histoscore.export.workbook import write_workbook
 from histoscore.files import make_folder, write_atomic
 from histoscore.records import StudyTables
@@ -22,7 +23,7 @@ def write_study_exports(
     tables: StudyTables,
     folder: Path,
     overlays: Mapping[tuple[str, int], Path] | None = None,
-    decisions: Decisions | None = None,
+    additions: Additions | None = None,
 ) -> tuple[Path, ...]:
     """Writes tables, workbook, figures, report, contact sheet, Prism files, R script into a run.
 
@@ -31,18 +32,19 @@ def write_study_exports(
     bytes. Returns the paths in the order written; raises EnvironmentStopError.
     """
     make_folder(folder)
+    beside = additions or Additions()
     pictures = section_overlays(tables, folder) if overlays is None else overlays
-    paths = list(write_tables(tables, folder, decisions))
+    paths = list(write_tables(tables, folder, beside.decisions))
     paths.append(folder / "profiles.csv")
     write_atomic(paths[-1], profiles_csv(tables))
-    write_workbook(tables, folder / "results.xlsx", decisions)
+    write_workbook(tables, folder / "results.xlsx", beside)
     drawn = study_figures(tables)
-    write_report(tables, folder / "report.html", pictures, drawn)
+    write_report(tables, folder / "report.html", pictures, drawn, beside)
     write_contact_sheet(tables, folder / "contact_sheet.pdf", pictures)
     paths += [folder / name for name in ("results.xlsx", "report.html", "contact_sheet.pdf")]
     paths += write_figures(drawn, folder / "figures", wording.provenance(tables))
     paths += write_prism(tables, folder / "prism")
-    return (*paths, _write_script(folder / "analysis.R", wording.provenance(tables)))
+    return (*paths, *write_mixed_model(tables, folder))
 
 
 def section_overlays(tables: StudyTables, folder: Path) -> dict[tuple[str, int], Path]:
@@ -53,10 +55,3 @@ def section_overlays(tables: StudyTables, folder: Path) -> dict[tuple[str, int],
         for section in slide.sections
         if section.overlay
     }
-
-
-def _write_script(path: Path, provenance: str) -> Path:
-    template = package_files("histoscore.export") / "templates" / "analysis.R"
-    line = " ".join(wording.printable(provenance).split())
-    write_atomic(path, f"# Tables of: {line}\n{template.read_text(encoding='utf-8')}")
-    return path

@@ -23,10 +23,8 @@ from histoscore.records import (
     SlideResult,
     StudyTables,
 )
+from histoscore.scoring.comparison import Grades, Item
 from histoscore.vocabulary import Compartment
-
-Decisions = Mapping[tuple[str, int, Compartment], float]
-"""A person's grade for (slide, section, compartment)."""
 
 Row = tuple[Cell, ...]
 
@@ -60,7 +58,7 @@ class Table:
         return zip(*columns, strict=True)
 
 
-def study_tables(tables: StudyTables, decisions: Decisions | None = None) -> tuple[Table, ...]:
+def study_tables(tables: StudyTables, decisions: Grades | None = None) -> tuple[Table, ...]:
     """The five tables in the order slides, sections, compartments, animals, groups."""
     return (
         _slides(tables),
@@ -72,7 +70,7 @@ def study_tables(tables: StudyTables, decisions: Decisions | None = None) -> tup
 
 
 def write_tables(
-    tables: StudyTables, folder: Path, decisions: Decisions | None = None
+    tables: StudyTables, folder: Path, decisions: Grades | None = None
 ) -> tuple[Path, ...]:
     """Writes slides.csv, sections.csv, compartments.csv, animals.csv and groups.csv."""
     paths = []
@@ -195,7 +193,7 @@ def _stand_in(slide: SlideResult) -> dict[str, Cell]:
     }
 
 
-def _compartments(tables: StudyTables, decisions: Decisions) -> Table:
+def _compartments(tables: StudyTables, decisions: Grades) -> Table:
     columns = dictionary.compartment_columns(tables.ladder)
     sides = {s.slide: s.side for s in tables.scores} | dict(tables.sides)
     values = (
@@ -207,19 +205,20 @@ def _compartments(tables: StudyTables, decisions: Decisions) -> Table:
 
 
 def _compartments_of(
-    slide: SlideResult, names: Sequence[str], decisions: Decisions
+    slide: SlideResult, names: Sequence[str], decisions: Grades
 ) -> Iterator[dict[str, Cell]]:
     if not slide.sections:
         yield _stand_in(slide)
     for section in slide.sections:
         if not section.compartments:
-            yield {
+            stand_in = {
                 **_stand_in(slide),
                 **_section_status(slide, section),
                 "flags": _joined(section.flags),
             }
+            yield from _people_alone(stand_in, slide.slide, section.section, decisions)
         for result in section.compartments:
-            decision = decisions.get((slide.slide, section.section, result.compartment))
+            decision = decisions.get(Item(slide.slide, section.section, result.compartment))
             yield {
                 "slide": slide.slide,
                 "animal": slide.animal,
@@ -227,6 +226,20 @@ def _compartments_of(
                 **_compartment(result, names),
                 **_final(result, decision),
             }
+
+
+def _people_alone(
+    stand_in: dict[str, Cell], slide: str, section: int, decisions: Grades
+) -> Iterator[dict[str, Cell]]:
+    """A section that the model did not grade: its row, or a row for each grade of a person."""
+    places = {c: Item(slide, section, c) for c in Compartment}
+    given = {c: decisions[item] for c, item in places.items() if item in decisions}
+    for compartment, grade in given.items():
+        yield stand_in | {
+            "compartment": compartment.value, "final_grade": grade, "final_source": "person"
+        }  # fmt: skip
+    if not given:
+        yield stand_in
 
 
 def _section_status(slide: SlideResult, section: SectionResult) -> dict[str, Cell]:

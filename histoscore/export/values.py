@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from histoscore.records import AnimalScore, GroupComparison, StudyTables
+from histoscore.scoring.comparison import Item
 from histoscore.vocabulary import Knee, Region
 
 OUTCOMES = {
@@ -75,6 +76,11 @@ def group_names(tables: StudyTables) -> dict[str, str | None]:
     if any(s.group is None for s in tables.animals):
         names[_unlike(BLINDED, known)] = None
     return names
+
+
+def counted_grades(tables: StudyTables) -> dict[Item, float | None]:
+    """The grades that the animals' scores are made of: a person's where those count."""
+    return {Item(s.slide, s.section, s.compartment): s.grade for s in tables.scores}
 
 
 def p_words(p: float) -> str:

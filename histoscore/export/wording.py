@@ -21,6 +21,7 @@ class Facts:
     VERSION = "histoscore"
     MODEL = "model"
     BLINDING = "blinding"
+    GRADES = "grades that count"
     AGGREGATION = "aggregation"
     SHEET = "study sheet sha256"
     CONFIG = "configuration sha256"
@@ -156,6 +157,7 @@ def methods_paragraph(tables: StudyTables) -> str:
         f"apart on the ladder {tables.ladder.name}; hyaline and calcified cartilage areas were "
         "measured in µm² at the stated pixel size.",
         aggregation(tables),
+        tables.reading.get(Facts.GRADES, ""),
         primary_sentence(tables),
         statistics_sentence(tables),
         f"Of {counted(counts.slides, 'slide')} of {counted(counts.animals, 'animal')}, "

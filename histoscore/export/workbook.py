@@ -18,10 +18,13 @@ import xlsxwriter
 
 from histoscore.export import tables as make
 from histoscore.export import values, wording
+from histoscore.export.additions import Additions
 from histoscore.export.arrive import arrive_items
+from histoscore.export.comparisons import power_cells
 from histoscore.export.dictionary import TEXT, Cell, Column
+from histoscore.export.evaluation import agreement_table
 from histoscore.export.read_me import read_me
-from histoscore.export.tables import Decisions, Table
+from histoscore.export.tables import Table
 from histoscore.files import write_atomic
 from histoscore.records import StudyTables
 from histoscore.vocabulary import Region, Status
@@ -41,13 +44,14 @@ _NO_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _STATUS_COLORS = {Status.FAILED: "#F4C7C3", Status.REVIEW: "#FCE8B2", Status.WARNED: "#FFF6DA"}
 
 
-def write_workbook(tables: StudyTables, path: Path, decisions: Decisions | None = None) -> None:
+def write_workbook(tables: StudyTables, path: Path, additions: Additions | None = None) -> None:
     """Writes the workbook; the same bytes for the same tables."""
-    write_atomic(path, workbook_bytes(tables, decisions))
+    write_atomic(path, workbook_bytes(tables, additions))
 
 
-def workbook_bytes(tables: StudyTables, decisions: Decisions | None = None) -> bytes:
+def workbook_bytes(tables: StudyTables, additions: Additions | None = None) -> bytes:
     """The workbook as a file's content."""
+    beside = additions or Additions()
     buffer = io.BytesIO()
     with xlsxwriter.Workbook(buffer, OPTIONS) as book:
         book.set_properties(
@@ -58,8 +62,17 @@ def workbook_bytes(tables: StudyTables, decisions: Decisions | None = None) -> b
                 "created": wording.created(tables).replace(tzinfo=None),
             }
         )
-        _Book(book, tables).write(make.study_tables(tables, decisions))
+        study = make.study_tables(tables, beside.decisions)
+        _Book(book, tables).write((*study, *_more_tables(tables, beside)))
     return buffer.getvalue()
+
+
+def _more_tables(tables: StudyTables, beside: Additions) -> tuple[Table, ...]:
+    """Those that not every study has."""
+    power = [power_cells(beside.power)] if beside.power else []
+    agreement = [agreement_table(beside.agreement)] if beside.agreement else []
+    trail = [make.audit(tables)] if tables.events else []
+    return (*power, *agreement, *trail)
 
 
 class _Book:
@@ -83,8 +96,6 @@ class _Book:
     def write(self, study: Sequence[Table]) -> None:
         """All sheets, in the order in which people look for them."""
         by_name = {table.name: table for table in study}
-        audit = make.audit(self.tables)
-        explained = (*study, audit) if audit.rows else study
         sheets: dict[str, Callable[[str], None]] = {
             "Animals": lambda name: self._table(name, by_name["animals"]),
             "Animals wide": self._animals_wide,
@@ -95,15 +106,18 @@ class _Book:
                 name, make.ungraded(self.tables.slides)
             ),
             "Statistics": lambda name: self._table(name, by_name["groups"]),
-            "Audit": lambda name: self._table(name, audit),
+            "Power": lambda name: self._table(name, by_name["power"]),
+            "Agreement": lambda name: self._table(name, by_name["agreement"]),
+            "Audit": lambda name: self._table(name, by_name["audit"]),
             "Methods": lambda name: self._two_columns(
                 name, (("Methods", wording.methods_paragraph(self.tables)),), 110
             ),
-            "Dictionary": lambda name: self._dictionary(name, explained),
+            "Dictionary": lambda name: self._dictionary(name, study),
             "ARRIVE": lambda name: self._two_columns(name, arrive_items(self.tables), 100),
         }
-        if not audit.rows:
-            del sheets["Audit"]
+        for name in ("Power", "Agreement", "Audit"):
+            if name.lower() not in by_name:
+                del sheets[name]
         self._two_columns("Read me", read_me(self.tables, tuple(sheets)), 100)
         for name, write in sheets.items():
             write(name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from histoscore.errors import UsageError
 from histoscore.pipeline.comparisons import MODEL_REFERENCE, MODEL_TRUTH, Judges
 from histoscore.pipeline.graded import GradedRun, read_run
-from histoscore.pipeline.readings import OWN_NAMES, read_people, read_true
+from histoscore.pipeline.readings import OWN_NAMES, Readings, read_people, read_true
 from histoscore.scoring.areas import AreaPairs, area_rows, dice_rows
 from histoscore.scoring.clusters import MIN_ANIMALS, Bootstrap
 from histoscore.scoring.comparison import (
@@ -27,6 +27,7 @@ from histoscore.scoring.comparison import (
     group_gap_row,
 )
 from histoscore.scoring.evaluation import Evaluation
+from histoscore.scoring.raters import joint_rows
 from histoscore.scoring.reliability import calibration_curve, calibration_rows
 from histoscore.study.truth import AREAS, TrueCompartment
 
@@ -105,6 +106,30 @@ def evaluation_of(run: GradedRun, scorers: Path, options: EvaluationOptions) -> 
         notices=(*readings.notices, *notices, *remarks, *_remarks(run, model[0])),
         seed=seed,
         resamples=options.resamples,
+    )
+
+
+def agreement_in(run: GradedRun, readings: Readings, resamples: int = 2000) -> Evaluation:
+    """The part of an evaluation that a study's own outputs show: the model against people, people
+    against each other and themselves, and the ICC of all at once; the numbers of `evaluate`."""
+    judges = Judges(run, readings, {})
+    seed = run.record.config.statistics.seed
+    frame = Frame(run.places, run.ladder, Bootstrap(seed, resamples))
+    model, people = list(judges.with_model()), list(judges.people.comparisons())
+    by_scorer = {name: readings.first(name) for name in readings.scorers}
+    items = tuple(readings.reference())
+    return Evaluation(
+        rows=(
+            *(row for one in model + people for row in grade_rows(one, frame)),
+            *(row for one in model for row in found_rows(one, frame)),
+            *(joint_rows(by_scorer, items, frame) if len(by_scorer) > 1 else ()),
+        ),
+        confusions={one.name: confusion_counts(one, run.ladder) for one in model + people},
+        curves=(),
+        ladder=run.ladder,
+        notices=(*readings.notices, *_remarks(run, model[0])),
+        seed=seed,
+        resamples=resamples,
     )
 
 

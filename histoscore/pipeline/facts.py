@@ -32,8 +32,11 @@ class OpenedKey(Record):
     groups: tuple[tuple[str, str], ...]
 
 
-def reading(record: RunRecord, study: Study, key: OpenedKey | None) -> dict[str, str]:
-    """Facts for the workbook's first sheet and the report, label → text."""
+def reading(
+    record: RunRecord, study: Study, key: OpenedKey | None, grades: str = ""
+) -> dict[str, str]:
+    """Facts for the workbook's first sheet and the report, label → text; `grades` says whose
+    grades count."""
     from histoscore.export.wording import Facts
 
     settings = record.config.statistics
@@ -44,6 +47,7 @@ def reading(record: RunRecord, study: Study, key: OpenedKey | None) -> dict[str,
         Facts.MODEL: f"{record.model.name} (weights sha256 {record.model.sha256[:12]})",
         Facts.BANNER: record.model.banner,
         Facts.BLINDING: _blinding(study, key),
+        Facts.GRADES: grades,
         Facts.SHEET: record.study_sha256,
         Facts.CONFIG: config_sha256(record.config),
         "device": record.device or "",

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from histoscore.pipeline.facts import reading
-from histoscore.pipeline.report import committed_results, opened_key
+from histoscore.pipeline.facts import OpenedKey, reading
+from histoscore.pipeline.recorded import committed_results, opened_key
 from histoscore.records import CompartmentResult, SlideResult
 from histoscore.runs.folder import RunFolder
 from histoscore.runs.provenance import RunRecord
@@ -88,7 +88,17 @@ def read_run(path: Path) -> GradedRun:
     folder = RunFolder(path)
     record = folder.record()
     study, key = folder.read(folder.study_path, Study), opened_key(folder)
-    results = committed_results(folder, record)
+    return graded_run(folder, record, study, committed_results(folder, record), key)
+
+
+def graded_run(
+    folder: RunFolder,
+    record: RunRecord,
+    study: Study,
+    results: tuple[SlideResult, ...],
+    key: OpenedKey | None,
+) -> GradedRun:
+    """A run whose records were read."""
     groups = dict(key.groups) if key else {}
     return GradedRun(
         folder=folder,

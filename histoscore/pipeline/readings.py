@@ -66,7 +66,11 @@ def read_people(path: Path, run: GradedRun) -> Readings:
         ManifestError: the sheet is wrong, or contradicts the run about an animal.
         UsageError: none of its slides is in the run.
     """
-    rows = read_scorers(path, run.ladder)
+    return readings_of(read_scorers(path, run.ladder), path, run)
+
+
+def readings_of(rows: Sequence[ScorerGrade], path: Path, run: GradedRun) -> Readings:
+    """The same of rows that were read; `path` is the sheet's name. Raises as `read_people`."""
     placed, notices = _placed(path, rows, run)
     _check_names(path, [row.scorer for row, _ in placed])
     _check_animals(path, placed, run)

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from histoscore.errors import ManifestError, UsageError
+from histoscore.errors import ManifestError
 from histoscore.files import sha256_of
+from histoscore.pipeline.evaluation import agreement_in
 from histoscore.pipeline.facts import OpenedKey, audit_events, origins, reading
+from histoscore.pipeline.given import Counting, People, keep_grades, people_of, told
+from histoscore.pipeline.graded import GradedRun, graded_run, read_run
+from histoscore.pipeline.recorded import counting_sections, opened_key, recorded
 from histoscore.records import (
     AuditEvent,
     CompartmentResult,
@@ -22,10 +26,11 @@ from histoscore.records import (
     StudyTables,
 )
 from histoscore.runs.audit import now
-from histoscore.runs.folder import Committed, RunFolder
+from histoscore.runs.folder import RunFolder
 from histoscore.runs.lock import RunLock
 from histoscore.runs.provenance import RunRecord
 from histoscore.runs.verify import SEALED
+from histoscore.scoring.comparison import Grades, Item
 from histoscore.study import Study, StudyRow, read_key
 from histoscore.vocabulary import Compartment, Region, Status
 
@@ -45,12 +50,21 @@ class RunSummary:
         return 2 if self.record.counts.get(Status.FAILED) else 0
 
 
-def report_run(folder: Path, key: Path | None = None, take_over: bool = False) -> RunSummary:
-    """Rebuild what a run's records say, under the run's lock; `key` opens a blinded run.
+def report_run(
+    folder: Path,
+    key: Path | None = None,
+    take_over: bool = False,
+    scorers: Path | None = None,
+    counting: Counting | None = None,
+) -> RunSummary:
+    """Rebuild what a run's records say, under the run's lock.
+
+    `key` opens a blinded run, `scorers` is a sheet of people's grades, `counting` says whose
+    grades make animals and groups. All are kept in the run: a later report needs none of them.
 
     Raises:
-        UsageError: no run there, or one that is not finished.
-        ManifestError: the key does not fit the run.
+        UsageError: no run there, one that is not finished, or no people's grades to count.
+        ManifestError: the key or the scorers' sheet does not fit the run.
         RunInUseError: another process works on it.
     """
     run = RunFolder(folder)
@@ -58,6 +72,8 @@ def report_run(folder: Path, key: Path | None = None, take_over: bool = False) -
     with RunLock(folder, take_over):
         if key is not None:
             open_key(run, key)
+        if scorers is not None or counting is not None:
+            keep_grades(read_run(folder), scorers, counting)
         return rebuild(run)
 
 
@@ -66,13 +82,22 @@ def rebuild(run: RunFolder) -> RunSummary:
 
     The caller holds the run's lock.
     """
+    from histoscore.export.additions import Additions
     from histoscore.export.study import write_study_exports
+    from histoscore.scoring.stats import primary_power
 
     record, study = run.record(), run.read(run.study_path, Study)
-    committed = _recorded(run, record)
+    committed, key = recorded(run, record), opened_key(run)
     results = tuple(one.result for one in committed)
-    tables = build_tables(record, study, results, opened_key(run), audit_events(run))
-    files = write_study_exports(tables, run.path)
+    graded = graded_run(run, record, study, results, key)
+    people = people_of(graded)
+    tables = build_tables(graded, study, key, people, audit_events(run))
+    additions = Additions(
+        decisions=people.counted if people else {},
+        agreement=agreement_in(graded, people.readings) if people else None,
+        power=primary_power(tables.animals, record.config.statistics, tables.group_order),
+    )
+    files = write_study_exports(tables, run.path, additions=additions)
     counted = record.model_copy(update={"finished": now(), "counts": _counts(results)})
     run.write(run.record_path, counted)
     hashes = {path.relative_to(run.path).as_posix(): sha256_of(path) for path in files}
@@ -83,39 +108,23 @@ def rebuild(run: RunFolder) -> RunSummary:
     return RunSummary(run, counted, tables, files)
 
 
-def committed_results(run: RunFolder, record: RunRecord) -> tuple[SlideResult, ...]:
-    """Every slide's result in the order of the sheet. Raises UsageError where one is missing."""
-    return tuple(one.result for one in _recorded(run, record))
-
-
-def _recorded(run: RunFolder, record: RunRecord) -> tuple[Committed, ...]:
-    """The results with the hashes of their pictures; the pictures are there, and are not read."""
-    results = [(entry.slide, run.recorded(entry.key)) for entry in record.slides]
-    missing = [slide for slide, result in results if result is None]
-    if missing or not results:
-        raise UsageError(
-            f"{run.path}: the run is not finished ({len(missing)} of {len(results)} slides have no "
-            f"result: {', '.join(missing[:3])}); score the study again with the same --out"
-        )
-    return tuple(result for _, result in results if result is not None)
-
-
 def build_tables(
-    record: RunRecord,
+    run: GradedRun,
     study: Study,
-    results: tuple[SlideResult, ...],
     key: OpenedKey | None,
+    people: People | None = None,
     events: tuple[AuditEvent, ...] = (),
 ) -> StudyTables:
     """Scores of compartments → animals → groups, and the facts that stand beside them."""
     from histoscore.scoring.animals import score_animals
     from histoscore.scoring.stats import compare
 
-    groups = dict(key.groups) if key else {}
+    record, groups = run.record, dict(key.groups) if key else {}
+    counted = people.counted if people else {}
     scores = tuple(
         score
-        for row, result in zip(study.rows, results, strict=True)
-        for score in compartment_scores(row, groups.get(row.animal, row.group), result)
+        for row, result in zip(study.rows, run.results, strict=True)
+        for score in compartment_scores(row, groups.get(row.animal, row.group), result, counted)
     )
     planned = [
         row.model_copy(update={"group": groups.get(row.animal, row.group)}) for row in study.rows
@@ -124,15 +133,16 @@ def build_tables(
     order = tuple(dict.fromkeys(groups.values())) or study.groups
     settings = record.config.statistics
     return StudyTables(
-        slides=results,
+        slides=run.results,
         scores=scores,
         animals=animals,
         groups=compare(animals, settings, order) if order else (),
-        reading=reading(record, study, key),
-        ladder=record.model.ladder.ladder,
+        reading=reading(record, study, key, told(people, run) if people else ""),
+        ladder=run.ladder,
         primary_outcome=settings.primary.outcome,
         primary_region=Region(settings.primary.region),
         group_order=order,
+        reference=next(iter(order), None) if settings.reference is None else settings.reference,
         sides={row.slide: row.side for row in study.rows if row.side is not None},
         origins=origins(study, groups),
         events=events,
@@ -141,16 +151,19 @@ def build_tables(
 
 
 def compartment_scores(
-    row: StudyRow, group: str | None, result: SlideResult
+    row: StudyRow, group: str | None, result: SlideResult, counted: Grades | None = None
 ) -> Iterator[CompartmentScore]:
-    """Four scores for each section that should have them; what was not graded is None."""
-    for section in result.sections:
-        if section.status in (Status.SKIPPED, Status.NO_TISSUE):
-            continue
+    """Four scores for each section that should have them; what was not graded is None.
+
+    `counted` are people's grades that count in place of the model's.
+    """
+    given = counted or {}
+    for section in counting_sections(result):
         found = {part.compartment: part for part in section.compartments}
         for compartment in Compartment:
             part = found.get(compartment) or _ungraded(section, compartment)
-            yield _score(row, group, section, part)
+            grade = given.get(Item(result.slide, section.section, compartment), part.grade)
+            yield replace(_score(row, group, section, part), grade=grade)
 
 
 def open_key(run: RunFolder, sheet: Path) -> None:
@@ -179,11 +192,6 @@ def _check_key(sheet: Path, study: Study, groups: Mapping[str, str]) -> None:
         raise ManifestError(
             f"{sheet}: names no group for {', '.join(absent)}; add a row for each animal"
         )
-
-
-def opened_key(run: RunFolder) -> OpenedKey | None:
-    """The key that opened a blinded run, None where none did."""
-    return run.read(run.key_path, OpenedKey) if run.key_path.exists() else None
 
 
 def _ungraded(section: SectionResult, compartment: Compartment) -> CompartmentResult:

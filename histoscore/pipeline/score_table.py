@@ -7,7 +7,8 @@ from pathlib import Path
 
 from histoscore.config import StatisticsSettings
 from histoscore.errors import UsageError
-from histoscore.scoring.families import Answer, answer, plan_of
+from histoscore.records import Answer
+from histoscore.scoring.families import answer, plan_of
 from histoscore.scoring.outcomes import AGGREGATES, family_of
 from histoscore.scoring.parametric import answer_parametric
 from histoscore.scoring.power import power_table

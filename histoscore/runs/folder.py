@@ -68,6 +68,11 @@ class RunFolder:
         return self.path / "key.json"
 
     @property
+    def scorers_path(self) -> Path:
+        """Where people's grades are kept once they were given to the run."""
+        return self.path / "scorers.json"
+
+    @property
     def sums_path(self) -> Path:
         return self.path / SUMS_NAME
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from histoscore.config import StatisticsSettings
 from histoscore.errors import ConfigError
+from histoscore.records import Answer
 from histoscore.scoring.effects import Effect, cliffs_delta, hodges_lehmann
 from histoscore.scoring.ranktests import (
     RankTest,
@@ -78,31 +79,6 @@ class Plan:
     pairs: tuple[Pair, ...]
     is_planned: bool
     ordered: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One row of a family: a test, or a description where n is too small."""
-
-    outcome: str
-    reference: str | None
-    group: str
-    n_reference: int | None
-    n_group: int
-    median_reference: float | None
-    median_group: float | None
-    test: str = ""
-    statistic: float | None = None
-    p: float | None = None
-    p_adjusted: float | None = None
-    family: str = ""
-    cliffs_delta: float | None = None
-    cliffs_delta_low: float | None = None
-    cliffs_delta_high: float | None = None
-    shift: float | None = None
-    shift_low: float | None = None
-    shift_high: float | None = None
-    note: str = ""
 
 
 def plan_of(groups: Sequence[str], settings: StatisticsSettings) -> Plan:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from histoscore.config import StatisticsSettings
-from histoscore.scoring.families import Answer, joined, median, tested
+from histoscore.records import Answer
+from histoscore.scoring.families import joined, median, tested
 from histoscore.scoring.ranktests import RankTest, holm
 from histoscore.scoring.signedranks import (
     paired_delta,

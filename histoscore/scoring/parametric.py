@@ -6,7 +6,8 @@ from dataclasses import replace
 from statistics import fmean
 
 from histoscore.config import StatisticsSettings
-from histoscore.scoring.families import Answer, Family, Plan, all_groups, joined, pair_row
+from histoscore.records import Answer
+from histoscore.scoring.families import Family, Plan, all_groups, joined, pair_row
 from histoscore.scoring.means import welch_anova, welch_t
 from histoscore.scoring.ranktests import holm
 

@@ -41,6 +41,7 @@ class Power:
     power: float | None
     error: float | None
     note: str = ""
+    timepoint: str | None = None
 
 
 def power_table(

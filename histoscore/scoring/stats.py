@@ -7,17 +7,21 @@ there are contralateral knees, each group's are compared with its index knees in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from histoscore.config import StatisticsSettings
-from histoscore.records import AnimalScore, GroupComparison
+from histoscore.records import AnimalScore, Answer, GroupComparison
 from histoscore.scoring.animals import MEASURES, average_knees
-from histoscore.scoring.families import ALL_GROUPS, Answer, Family, Plan, answer, plan_of
+from histoscore.scoring.families import ALL_GROUPS, Family, Plan, answer, plan_of
 from histoscore.scoring.pairs import PairedFamily, answer_pairs
 from histoscore.scoring.parametric import answer_parametric
+from histoscore.scoring.power import Power, power_table
 from histoscore.vocabulary import Knee, Region
 
 __all__ = ["ALL_GROUPS", "compare"]
+
+SIMULATIONS = 200
+"""Studies a number of a run's power table: a report is not to take minutes. The error is told."""
 
 _GROWS_WITH_SECTIONS = ("grade_max", "grade_sum")
 
@@ -41,18 +45,16 @@ def compare(
     Raises:
         ConfigError: the reference or a contrast names a group that the study does not have.
     """
-    animals = [score for score in average_knees(scores) if score.group is not None]
-    groups = _groups(animals, scores, group_order)
-    if not groups:
+    animals, plan = _planned(scores, settings, group_order)
+    if plan is None:
         return ()
-    plan = plan_of(groups, settings)
     others = {_place(other): other for other in average_knees(scores, Knee.CONTRALATERAL)}
     timepoints = dict.fromkeys(score.timepoint for score in animals)
     rows: list[GroupComparison] = []
     for outcome in MEASURES:
         for region in Region:
             for timepoint in timepoints:
-                here = [s for s in animals if (s.region, s.timepoint) == (region, timepoint)]
+                here = _at(animals, region, timepoint)
                 name = " ".join(filter(None, (outcome, region, timepoint)))
                 family = _family(outcome, name, here, plan)
                 found = answer(family, plan, settings)
@@ -61,6 +63,39 @@ def compare(
                 found += answer_pairs(_paired(outcome, name, here, others, plan), settings)
                 rows += [_placed(row, region, timepoint, None) for row in found]
     return tuple(rows)
+
+
+def primary_power(
+    scores: Sequence[AnimalScore], settings: StatisticsSettings, group_order: Sequence[str]
+) -> tuple[Power, ...]:
+    """What a next study could find on the primary outcome, at each timepoint.
+
+    Of the pairs of `compare`, from the same animals. None where no animal has a group, and in a
+    study of one group. Raises ConfigError as `compare` does.
+    """
+    animals, plan = _planned(scores, settings, group_order)
+    if plan is None:
+        return ()
+    outcome, region = settings.primary.outcome, Region(settings.primary.region)
+    rows: list[Power] = []
+    for timepoint in dict.fromkeys(score.timepoint for score in animals):
+        family = _family(outcome, "", _at(animals, region, timepoint), plan)
+        found = power_table(family, plan, settings, SIMULATIONS)
+        rows += [replace(row, timepoint=timepoint) for row in found]
+    return tuple(rows)
+
+
+def _planned(
+    scores: Sequence[AnimalScore], settings: StatisticsSettings, group_order: Sequence[str]
+) -> tuple[list[AnimalScore], Plan | None]:
+    """The animals that are compared and how; no plan where none has a group."""
+    animals = [score for score in average_knees(scores) if score.group is not None]
+    groups = _groups(animals, scores, group_order)
+    return animals, plan_of(groups, settings) if groups else None
+
+
+def _at(animals: Sequence[AnimalScore], region: Region, timepoint: str | None) -> list[AnimalScore]:
+    return [s for s in animals if (s.region, s.timepoint) == (region, timepoint)]
 
 
 def _groups(
@@ -112,7 +147,7 @@ def _placed(
     row: Answer, region: Region, timepoint: str | None, settings: StatisticsSettings | None
 ) -> GroupComparison:
     """A row of groups.csv; without settings none that can be primary."""
-    cells = {field.name: getattr(row, field.name) for field in fields(row)}
+    cells = {field.name: getattr(row, field.name) for field in fields(Answer)}
     primary = settings and (settings.primary.outcome, settings.primary.region)
     is_primary = (row.outcome, region.value) == primary
     return GroupComparison(region=region, timepoint=timepoint, primary=is_primary, **cells)

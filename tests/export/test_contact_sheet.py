@@ -15,8 +15,9 @@ from reportlab.pdfgen.canvas import Canvas
 
 from histoscore.export import contact_sheet
 from histoscore.export.contact_sheet import COLUMNS, ROWS, write_contact_sheet
-from histoscore.export.pictures import SMALL_WIDTH, write_small
-from histoscore.records import StudyTables
+from histoscore.export.origins import NO_GROUP, slides_by_group
+from histoscore.export.pictures import SMALL_BOX, write_small
+from histoscore.records import SlideOrigin, StudyTables
 
 
 @pytest.fixture
@@ -35,7 +36,8 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], list[st
 
 def blinded(tables: StudyTables) -> StudyTables:
     animals = tuple(replace(score, group=None) for score in tables.animals)
-    return replace(tables, animals=animals, group_order=())
+    origins = {slide: replace(origin, group=None) for slide, origin in tables.origins.items()}
+    return replace(tables, animals=animals, group_order=(), origins=origins)
 
 
 def test_every_section_has_a_place_and_every_slide_without_one(
@@ -58,8 +60,18 @@ def test_groups_have_pages_of_their_own_in_their_order(
     tables = example_study()
     write_contact_sheet(tables, tmp_path / "a.pdf", {})
     named = [title.partition(" (")[0] for title, _, _ in pages]
-    known = [name for name in dict.fromkeys(named) if name != contact_sheet._UNKNOWN]
-    assert known == list(tables.group_order)
+    assert list(dict.fromkeys(named)) == list(slides_by_group(tables)) == list(tables.group_order)
+    on_page = {cell for title, cells, _ in pages if title == "DMM + exosome" for cell in cells}
+    assert any("slides/11.svs" in cell for cell in on_page)  # whose only slide failed
+
+
+def test_slides_without_a_group_have_the_page_that_the_report_names(
+    tmp_path: Path, pages: list[tuple[str, list[str], list[str]]]
+) -> None:
+    tables = example_study()
+    origins = dict(tables.origins) | {tables.slides[11].slide: SlideOrigin()}
+    write_contact_sheet(replace(tables, origins=origins), tmp_path / "a.pdf", {})
+    assert [(title, len(cells)) for title, cells, _ in pages][-1] == (NO_GROUP, 1)
 
 
 def test_a_blinded_study_shows_no_group(
@@ -93,7 +105,7 @@ class Watched(Canvas):
 
 
 def drawn(picture: Path, words: str = "MFC 0") -> Watched:
-    sheet, cell = Watched(), contact_sheet._Cell("sham", "M1", words, picture)
+    sheet, cell = Watched(), contact_sheet._Cell("M1", words, picture)
     contact_sheet._fonts()
     contact_sheet._draw(sheet, "sham", [cell], "foot")
     return sheet
@@ -103,7 +115,7 @@ def test_a_picture_stands_whole_in_its_place_above_its_words(tmp_path: Path) -> 
     Image.fromarray(np.full((900, 300, 3), (220, 0, 0), np.uint8)).save(tmp_path / "one.png")
     sheet = drawn(tmp_path / "one.png")
     ((size, (x, y, width, height)),) = sheet.pictures
-    assert size == (300, 900)
+    assert size == (100, 300)
     assert 0 < x < x + width < contact_sheet.PAGE[0] / COLUMNS + contact_sheet.MARGIN
     assert contact_sheet.PAGE[1] * (1 - 1 / ROWS) - contact_sheet.MARGIN < y
     assert y + height < contact_sheet.PAGE[1] - contact_sheet.MARGIN
@@ -114,7 +126,7 @@ def test_the_small_copy_goes_in_as_it_is(tmp_path: Path) -> None:
     Image.fromarray(np.full((900, 1800, 3), (220, 0, 0), np.uint8)).save(tmp_path / "one.png")
     small = write_small(tmp_path / "one.png")
     with Image.open(small) as opened:
-        assert opened.size == (SMALL_WIDTH, SMALL_WIDTH // 2)
+        assert opened.size == (SMALL_BOX[0], SMALL_BOX[0] // 2)
     tables = example_study()
     slide = next(slide for slide in tables.slides if slide.sections)
     overlays = {(slide.slide, slide.sections[0].section): tmp_path / "one.png"}
@@ -151,3 +163,30 @@ def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a.pdf", "b.pdf"):
         write_contact_sheet(example_study(), tmp_path / name, {})
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+def test_the_grades_are_those_that_count(
+    tmp_path: Path, pages: list[tuple[str, list[str], list[str]]]
+) -> None:
+    tables = example_study()
+    scores = tuple(replace(score, grade=6.0) for score in tables.scores)
+    write_contact_sheet(replace(tables, scores=scores), tmp_path / "a.pdf", {})
+    below = [text for _, _, lines in pages for text in lines if text.startswith("MFC")]
+    assert set(below) == {"MFC 6 · MTP 6 · LFC 6 · LTP 6"}
+
+
+def test_no_section_takes_more_than_a_small_picture(tmp_path: Path) -> None:
+    """As hard to pack as a picture can be; 2000 of them are then 20 to 120 MB, never gigabytes."""
+    noise = np.random.default_rng(4).integers(0, 255, (1800, 1700, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "one.png")
+    small = write_small(tmp_path / "one.png")
+    with Image.open(small) as opened:
+        assert opened.width <= SMALL_BOX[0]
+        assert opened.height == SMALL_BOX[1]
+    tables = example_study()
+    slide = next(slide for slide in tables.slides if slide.sections)
+    overlays = {(slide.slide, 1): tmp_path / "one.png"}
+    write_contact_sheet(tables, tmp_path / "without.pdf", {})
+    write_contact_sheet(tables, tmp_path / "with.pdf", overlays)
+    sizes = [(tmp_path / name).stat().st_size for name in ("without.pdf", "with.pdf")]
+    assert 0 < sizes[1] - sizes[0] < 60_000

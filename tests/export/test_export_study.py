@@ -7,8 +7,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from example_study import example_study
+from matplotlib.figure import Figure
 
+from histoscore.export import figures
 from histoscore.export.arrive import arrive_items
 from histoscore.export.report import report_html
 from histoscore.export.study import section_overlays, write_study_exports
@@ -25,7 +28,7 @@ def test_the_files_of_the_contract_are_written(tmp_path: Path) -> None:
     names = {p.relative_to(tmp_path / "run").as_posix() for p in paths}
     tables = {"slides.csv", "sections.csv", "compartments.csv", "animals.csv", "groups.csv"}
     pages = {"results.xlsx", "report.html", "contact_sheet.pdf"}
-    assert tables | pages | {"profiles.csv", "analysis.R"} <= names
+    assert tables | pages | {"profiles.csv", "section_grades.csv", "analysis.R"} <= names
     assert {"prism/grade_max.pzfx", "figures/grade_max-medial.svg"} <= names
     assert "figures/compartments.png" in names
     on_disk = {p for p in (tmp_path / "run").rglob("*") if p.is_file()}
@@ -37,6 +40,23 @@ def test_equal_tables_give_equal_files(tmp_path: Path) -> None:
     second = write_study_exports(example_study(), tmp_path / "b")
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
+
+
+def test_a_figure_is_drawn_once_for_report_and_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    svg_text = figures.svg_text
+
+    def watched(drawing: Figure, name: str) -> str:
+        names.append(name)
+        return svg_text(drawing, name)
+
+    monkeypatch.setattr(figures, "svg_text", watched)
+    paths = write_study_exports(example_study(), tmp_path)
+    written = [path.stem for path in paths if path.suffix == ".svg"]
+    assert sorted(names) == sorted(written)
+    assert len(set(names)) == len(names)
 
 
 def test_overlays_are_those_that_the_sections_name(tmp_path: Path) -> None:

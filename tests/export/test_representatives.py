@@ -9,7 +9,7 @@ from example_study import ANIMALS, example_study
 
 from histoscore.export.representatives import Representative, representatives
 from histoscore.records import SlideOrigin, StudyTables
-from histoscore.vocabulary import Knee
+from histoscore.vocabulary import Compartment, Knee
 
 
 def shown(tables: StudyTables) -> dict[str, Representative]:
@@ -32,16 +32,18 @@ def test_a_section_of_the_other_knee_stands_for_nobody() -> None:
 
 def test_a_section_with_a_missing_grade_stands_for_nobody() -> None:
     study = example_study()
-    slide = study.slides[4]
-    first, *rest = slide.sections[0].compartments
-    section = slide.sections[0].model_copy(
-        update={"compartments": (first.model_copy(update={"grade": None}), *rest)}
+    lost = (study.slides[4].slide, Compartment.MFC)
+    scores = tuple(
+        replace(s, grade=None) if (s.slide, s.compartment) == lost else s for s in study.scores
     )
-    slides = tuple(
-        s.model_copy(update={"sections": (section,)}) if s.slide == slide.slide else s
-        for s in study.slides
-    )
-    assert shown(replace(study, slides=slides))["DMM + vehicle"].slide.animal == "m08"
+    assert shown(replace(study, scores=scores))["DMM + vehicle"].slide.animal == "m08"
+
+
+def test_a_section_stands_for_its_group_by_the_grades_that_count() -> None:
+    study = example_study()
+    first = study.slides[4].slide
+    scores = tuple(replace(s, grade=6.0) if s.slide == first else s for s in study.scores)
+    assert shown(replace(study, scores=scores))["DMM + vehicle"].slide.animal == "m08"
 
 
 def test_of_equals_the_one_with_the_most_usual_area_is_taken() -> None:

@@ -110,6 +110,14 @@ def test_a_persons_grade_is_final_and_the_models_stays_beside_it() -> None:
     assert other["final_source"] == "model"
 
 
+def test_a_persons_grades_of_a_section_that_the_model_withheld_have_rows() -> None:
+    given = {("slides/10.svs", 1, c): grade for c, grade in zip(Compartment, (1, 2), strict=False)}
+    rows = [r for r in rows_of("compartments", decisions=given) if r["slide"] == "slides/10.svs"]
+    told = [(r["compartment"], r["grade"], r["final_grade"], r["final_source"]) for r in rows]
+    assert told == [("MFC", "", "1", "person"), ("MTP", "", "2", "person")]
+    assert {r["reason"] for r in rows} == {"no joint found"}
+
+
 def test_text_that_looks_like_a_formula_is_quoted_and_numbers_are_not() -> None:
     animals = {r["animal"] for r in rows_of("slides")}
     assert {"'=2+3", "'-5", "'@six", "001", "1E5", "NA", "MARCH1"} <= animals

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from histoscore.config import load_config
+from histoscore.config import LadderSettings, load_config
 from histoscore.records import CompartmentResult, SectionResult, SlideResult
 from histoscore.runs.folder import RunFolder
 from histoscore.runs.provenance import ModelFacts, SlideEntry, begin_record
 from histoscore.study import read_study
-from histoscore.vocabulary import OARSI_MOUSE, Compartment, Status
+from histoscore.vocabulary import OARSI_MOUSE, Compartment, Ladder, Status
 
 BANNER = "DEMONSTRATION MODEL: not validated on real tissue."
 GROUPS = ("sham", "DMM + vehicle", "DMM + exosome")
@@ -65,6 +65,7 @@ def make_run(
     groups: Sequence[str] = GROUPS,
     name: str = "run",
     text: str = "slide",
+    ladder: Ladder = OARSI_MOUSE,
 ) -> Path:
     """A run on `animals` slides of one section; groups in turn, two batches. No groups: blinded."""
     (folder / "slides").mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,7 @@ def make_run(
         lines.append(f"{slide_of(animal)},m{animal},{group},batch {animal // 3 % 2 + 1}")
     sheet = folder / "study.csv"
     sheet.write_text("\n".join(lines) + "\n")
-    return _write_run(folder / name, sheet, model or off_by((0, 0, 1, 0, 0, -1, 0)))
+    return _write_run(folder / name, sheet, model or off_by((0, 0, 1, 0, 0, -1, 0)), ladder)
 
 
 def write_scorers(
@@ -134,13 +135,14 @@ def make_all(folder: Path, animals: int = 12, model: GradeOf | None = None) -> M
     )
 
 
-def _write_run(path: Path, sheet: Path, model: GradeOf) -> Path:
+def _write_run(path: Path, sheet: Path, model: GradeOf, ladder: Ladder) -> Path:
     study = read_study(sheet)
     run = RunFolder(path)
     path.mkdir(parents=True)
     facts = ModelFacts(
-        name="made up", sha256="5" * 64, validated_on_real_tissue=False, banner=BANNER
-    )
+        name="made up", sha256="5" * 64, validated_on_real_tissue=False, banner=BANNER,
+        ladder=LadderSettings.of(ladder),
+    )  # fmt: skip
     record = begin_record(
         sheet.name, study.sha256, load_config(), facts, "2024-05-06T07:08:09+00:00"
     )
@@ -148,14 +150,14 @@ def _write_run(path: Path, sheet: Path, model: GradeOf) -> Path:
     for number, row in enumerate(study.rows):
         sha256 = hashlib.sha256(row.path.read_bytes()).hexdigest()
         entries.append(SlideEntry(slide=row.slide, key=f"{number:032x}", sha256=sha256))
-        run.commit(entries[-1].key, _result(row.slide, row.animal, number, model))
+        run.commit(entries[-1].key, _result(row.slide, row.animal, number, model, ladder))
     run.write(run.study_path, study)
     run.write(run.record_path, record.model_copy(update={"slides": tuple(entries)}))
     return path
 
 
-def _result(slide: str, animal: str, number: int, model: GradeOf) -> SlideResult:
-    parts = tuple(_part(number, c, model(number, c)) for c in Compartment)
+def _result(slide: str, animal: str, number: int, model: GradeOf, ladder: Ladder) -> SlideResult:
+    parts = tuple(_part(number, c, model(number, c), ladder) for c in Compartment)
     section = SectionResult(
         section=1, x=0, y=0, width=900, height=600, area_um2=1e6,
         status=Status.SCORED, compartments=parts,
@@ -163,29 +165,31 @@ def _result(slide: str, animal: str, number: int, model: GradeOf) -> SlideResult
     return SlideResult(slide=slide, animal=animal, status=Status.SCORED, sections=(section,))
 
 
-def _part(animal: int, compartment: Compartment, grade: float | None) -> CompartmentResult:
+def _part(
+    animal: int, compartment: Compartment, grade: float | None, ladder: Ladder
+) -> CompartmentResult:
     if grade is None:
         return CompartmentResult(
             compartment=compartment, status=Status.REVIEW, reason="cartilage not found"
         )
-    place = RUNGS.index(grade)
+    place, last = ladder.index(grade), len(ladder) - 1
     hyaline, calcified = true_areas(animal, compartment)
     sure = 0.55 + 0.05 * ((animal + compartment.code) % 8)
-    probabilities = np.full(8, (1 - sure) / 7)
+    probabilities = np.full(len(ladder), (1 - sure) / last)
     probabilities[place] = sure
     return CompartmentResult(
         compartment=compartment,
         status=Status.SCORED,
         grade=grade,
         probabilities=tuple(probabilities.tolist()),
-        grade_low=RUNGS[max(0, place - 1)],
-        grade_high=RUNGS[min(7, place + 1)],
+        grade_low=ladder.rungs[max(0, place - 1)],
+        grade_high=ladder.rungs[min(last, place + 1)],
         hyaline_area_um2=hyaline * 1.05,
         calcified_area_um2=calcified - 100,
         surface_length_um=600.0,
         mean_thickness_um=hyaline / 600,
-        safranin_fraction=None if place == 7 else 1 - place / 10,
-        lesion_extent=max(0, place - 3) / 5,
+        safranin_fraction=None if place >= 7 else 1 - place / 10,
+        lesion_extent=min(1.0, max(0, place - 3) / 5),
     )
 
 

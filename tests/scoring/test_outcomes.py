@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from histoscore.config import StatisticsSettings
-from histoscore.scoring.families import Answer, answer, plan_of
+from histoscore.records import Answer
+from histoscore.scoring.families import answer, plan_of
 from histoscore.scoring.outcomes import family_of
 from histoscore.scoring.ranktests import mann_whitney
 

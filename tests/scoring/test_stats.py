@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import pytest
 from histoscore.config import PrimaryOutcome, StatisticsSettings
 from histoscore.errors import ConfigError
 from histoscore.records import AnimalScore, CompartmentScore, GroupComparison
+from histoscore.scoring import power
 from histoscore.scoring.animals import MEASURES, score_animals
 from histoscore.scoring.effects import cliffs_delta, hodges_lehmann
 from histoscore.scoring.pairs import OTHER_KNEE
 from histoscore.scoring.ranktests import dunn, holm, kruskal_wallis, mann_whitney
 from histoscore.scoring.signedranks import signed_rank
-from histoscore.scoring.stats import ALL_GROUPS, compare
+from histoscore.scoring.stats import ALL_GROUPS, compare, primary_power
 from histoscore.study import StudyRow, read_study
 from histoscore.vocabulary import Compartment, Knee, Region, Side
 
@@ -327,3 +329,34 @@ def test_under_no_effect_few_studies_are_significant() -> None:
         mann_whitney(*random.choice([0, 0.5, 1, 2, 3, 4], (2, 6)).tolist()).p for _ in range(300)
     ]
     assert np.mean(np.array(p_values) <= 0.05) < 0.08
+
+
+def test_power_is_told_for_each_timepoint_from_the_animals_that_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(power, "SIZES", (5,))
+    early = study({"sham": SHAM, "DMM": SHAM}, timepoint="4 weeks")
+    late = study({"sham": SHAM, "DMM": VEHICLE}, timepoint="8 weeks")
+    later = [replace(score, animal=f"late {score.animal}") for score in late]
+    rows = primary_power([*early, *later], StatisticsSettings(), ("sham", "DMM"))
+    found = {(row.timepoint, row.responding): row.power for row in rows}
+    assert list(found) == [(time, share) for time in ("4 weeks", "8 weeks") for share in (1.0, 0.5)]
+    assert found["8 weeks", 1.0] == 1
+    assert (found["4 weeks", 1.0] or 0) < 0.1
+
+
+def test_two_knees_of_an_animal_are_one_animal_of_a_next_study(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(power, "SIZES", (5,))
+    left = study({"sham": SHAM[:3], "DMM": VEHICLE[:3]})
+    right = [replace(score, side=Side.RIGHT) for score in left]
+    rows = primary_power([*left, *right], StatisticsSettings(), ("sham", "DMM"))
+    assert {row.power for row in rows} == {None}
+    assert {row.note for row in rows} == {"fewer than 4 animals in a group to draw from"}
+
+
+def test_a_blinded_study_and_one_of_one_group_tell_no_power() -> None:
+    blinded = [replace(score, group=None) for score in study({"sham": SHAM})]
+    assert primary_power(blinded, StatisticsSettings(), ()) == ()
+    assert primary_power(study({"sham": SHAM}), StatisticsSettings(), ("sham",)) == ()

@@ -1,38 +1,81 @@
-# Ordinal mixed model on the grades of single sections, with the animal as random effect.
-# Run it in the folder that holds compartments.csv and animals.csv:  Rscript analysis.R
+# Ordinal mixed models of the grades of single sections, one for each compartment and timepoint:
+# the animal is a random effect, and the knees of an animal lie within it.
+# Run it in the folder that holds section_grades.csv:  Rscript analysis.R
 # Needs the package "ordinal":  install.packages("ordinal")
 
-library(ordinal)
-
-read_table <- function(file) {
+read_grades <- function(file) {
   # all text at first: a group named "NA" or an animal named "001" must stay what it is
-  table <- read.csv(file, colClasses = "character", na.strings = "", encoding = "UTF-8",
+  table <- read.csv(file, colClasses = "character", na.strings = character(), encoding = "UTF-8",
                     check.names = FALSE)
   # a leading ' protects spreadsheets from formulas; it is no part of the text
   table[] <- lapply(table, function(column) sub("^'(?=[^0-9A-Za-z])", "", column, perl = TRUE))
+  table <- table[table$grade != "" & table$group != "", ]
+  table$grade <- as.numeric(table$grade)
+  table$group <- factor(table$group, levels = groups)
+  table$knee_of <- factor(paste(table$animal, table$side, table$knee, sep = "\r"))  # in no name
+  table$animal <- factor(table$animal)
+  table$knee <- factor(table$knee, levels = c("index", "contralateral"))
   table
 }
 
-compartments <- read_table("compartments.csv")
-animals <- unique(subset(read_table("animals.csv"), !is.na(region) & !is.na(group),
-                         select = c("animal", "group", "side", "knee", "timepoint")))
-animals <- subset(animals, knee == "index")
+counts <- function(data) {
+  knees <- data[!duplicated(data$knee_of), ]
+  animals <- data[!duplicated(data$animal), ]
+  rbind(animals = table(animals$group), knees = table(knees$group), sections = table(data$group))
+}
 
-keys <- c("animal", "side")
-compartments$side[is.na(compartments$side)] <- ""
-animals$side[is.na(animals$side)] <- ""
-data <- merge(compartments, animals, by = keys)
-data <- subset(data, !is.na(final_grade))
-data$final_grade <- factor(as.numeric(data$final_grade), ordered = TRUE)
-data$group <- factor(data$group, levels = unique(animals$group))  # the first is the reference
-data$animal <- factor(data$animal)
-
-for (name in c("MFC", "MTP", "LFC", "LTP")) {
-  part <- droplevels(subset(data, compartment == name))
-  cat("\n==", name, "==", nrow(part), "sections of", nlevels(part$animal), "animals\n")
-  if (nlevels(part$final_grade) < 3 || nlevels(part$group) < 2) {
-    cat("too few different grades or groups for a model\n")
-    next
+model <- function(formula, data) {
+  data <- droplevels(data)
+  data$grade <- factor(data$grade, ordered = TRUE)
+  if (!(groups[1] %in% levels(data$group))) {
+    cat("no grade in the reference group, so nothing to hold the others against\n")
+    return(invisible())
   }
-  print(summary(clmm(final_grade ~ group + (1 | animal), data = part)))
+  if (nlevels(data$grade) < 3 || nlevels(data$group) < 2) {
+    cat("too few different grades or groups for a model\n")
+    return(invisible())
+  }
+  formula <- update(formula, . ~ . + (1 | animal))
+  if (nlevels(data$knee_of) > nlevels(data$animal)) {
+    formula <- update(formula, . ~ . + (1 | knee_of))
+  }
+  # a model that cannot be fitted is told, and the next one is tried
+  tryCatch(print(summary(clmm(formula, data = data, link = "logit"))),
+           error = function(e) cat("no model:", conditionMessage(e), "\n"))
+}
+
+grades <- read_grades("section_grades.csv")
+times <- unique(grades$timepoint)
+sets <- list()
+for (compartment in unique(grades$compartment)) for (time in times) {
+  name <- paste0(compartment, if (time != "") paste0(", ", time))
+  sets[[name]] <- grades[grades$compartment == compartment & grades$timepoint == time, ]
+}
+
+cat("reference group:", groups[1], "\n")
+for (name in names(sets)) {
+  cat("\n==", name, "==\n")
+  print(counts(sets[[name]][sets[[name]]$knee == "index", ]))
+}
+if (length(groups) < 2) stop("fewer than two groups with grades: there is nothing to compare")
+if (!requireNamespace("ordinal", quietly = TRUE)) {
+  stop('the models need the package "ordinal": install.packages("ordinal")')
+}
+library(ordinal)
+
+for (name in names(sets)) {
+  data <- sets[[name]]
+  cat("\n== ", name, ": groups, index knees ==\n", sep = "")
+  model(grade ~ group, data[data$knee == "index", ])
+  if (any(data$knee == "contralateral")) {
+    cat("\n== ", name, ": does the difference between the knees differ by group? ==\n", sep = "")
+    model(grade ~ group * knee, data)
+  }
+}
+
+if (length(times) > 1) for (part in unique(grades$compartment)) {
+  cat("\n== ", part, ": do the groups differ otherwise at another timepoint? ==\n", sep = "")
+  data <- grades[grades$compartment == part & grades$knee == "index", ]
+  data$timepoint <- factor(data$timepoint, levels = times)
+  model(grade ~ group * timepoint, data)
 }
