@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from histoscore.export.dictionary import FRACTION, FULL, GROUPS, P_VALUE, TEXT, WHOLE, Column
+from histoscore.export.dictionary import FRACTION, FULL, GROUPS, P_VALUE, TEXT, WHOLE, Column, Style
 from histoscore.export.tables import Table, csv_text
 from histoscore.files import make_folder, write_atomic
 from histoscore.records import Answer
@@ -18,14 +18,19 @@ FULL_GROUPS = tuple(
 )
 """The columns of groups.csv without rounding."""
 
+_SHARE = Style(FULL.write, "0.000")
+"""Written in full, shown to the thousandth."""
+
 POWER = (
     Column("outcome", TEXT, "column of the table"),
     Column("reference", TEXT, "group that the other is held against"),
     Column("group", TEXT, "group"),
     Column("responding", FULL, "share of its animals that are as this study's group", "fraction"),
     Column("n", WHOLE, "animals in each group of the simulated studies", "animals"),
-    Column("power", FULL, "share of them with p ≤ 0.05, one exact test, not adjusted", "fraction"),
-    Column("error", FULL, "half the 95 % interval of the simulation", "fraction"),
+    Column(
+        "power", _SHARE, "share of them with p ≤ 0.05, one exact test, not adjusted", "fraction"
+    ),
+    Column("error", _SHARE, "half the 95 % interval of the simulation", "fraction"),
     Column("note", TEXT, "what to know about this row"),
 )
 

@@ -197,7 +197,7 @@ def test_a_next_study_is_told_from_the_animals_of_this_one(agreed: Path) -> None
     section = page[page.index("<h2>What a next study") : page.index("<h2>A section of each")]
     for words in (
         "DMM + vehicle against sham",
-        "20 a group",
+        "animals a group",
         "flatters a small study",
         "replacement",
     ):
