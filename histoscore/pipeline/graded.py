@@ -101,7 +101,7 @@ def read_run(path: Path) -> GradedRun:
             for row in study.rows
         },
         left_out=frozenset(_left_out(results)),
-        facts=reading(record, study, key),
+        facts=reading(record, study, results, key),
     )
 
 

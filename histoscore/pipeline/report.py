@@ -128,7 +128,7 @@ def build_tables(
         scores=scores,
         animals=animals,
         groups=compare(animals, settings, order) if order else (),
-        reading=reading(record, study, key),
+        reading=reading(record, study, results, key),
         ladder=record.model.ladder.ladder,
         primary_outcome=settings.primary.outcome,
         primary_region=Region(settings.primary.region),

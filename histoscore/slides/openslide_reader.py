@@ -10,7 +10,12 @@ import numpy as np
 import openslide
 
 from histoscore.config import LimitSettings
-from histoscore.errors import DamagedSlideError, SlideError, UnsupportedSlideError
+from histoscore.errors import (
+    DamagedSlideError,
+    SlideError,
+    UnreachableSlideError,
+    UnsupportedSlideError,
+)
 from histoscore.records import RgbImage, SlideInfo
 from histoscore.slides.base import LevelledSlide, check_level_size, level_scales, levels_of
 from histoscore.slides.colour import on_white
@@ -24,6 +29,10 @@ from histoscore.slides.stored_tiles import VENDORS, StoredTiles
 
 _MISSING = re.compile(r"(?:Couldn't|Could not|Can't) open (.+?): No such file")
 _SHORT = re.compile(r"short read|end of file", re.IGNORECASE)
+_DROPPED = re.compile(
+    r"Input/output error|Stale file handle|not connected|Host is down|No route|Network is|"
+    r"Permission denied|timed out"
+)
 _UNSUPPORTED = re.compile(r"unsupported|not supported|JPEG XR", re.IGNORECASE)
 """OpenSlide's reasons come as text only."""
 
@@ -87,6 +96,11 @@ class OpenSlideReader(LevelledSlide):
         if self._tiles:
             self._tiles.close()
 
+    def _piece_size(self, level: int) -> tuple[int, int]:
+        sides = (f"openslide.level[{level}].tile-{side}" for side in ("width", "height"))
+        columns, rows = (int(self._handle.properties.get(side, 0)) for side in sides)
+        return (columns, rows) if columns > 0 and rows > 0 else super()._piece_size(level)
+
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         if self._tiles and self._tiles.reads(level, self._composed):
             try:
@@ -113,6 +127,8 @@ class OpenSlideReader(LevelledSlide):
         try:
             return _on_white(np.asarray(handle.read_region(corner, level, (width, height))))
         except openslide.OpenSlideError as error:
+            if _DROPPED.search(str(error)):
+                raise UnreachableSlideError(f"cannot be read ({error})") from None
             self._replace(handle)
             raise DamagedSlideError(
                 f"damaged: unreadable pixels at level {level}, x {corner[0]}, y {corner[1]} "
@@ -143,6 +159,8 @@ def refused_opening(text: str) -> SlideError:
     missing = _MISSING.search(text)
     if missing:
         return DamagedSlideError(f"companion files missing: {PurePath(missing.group(1)).name}")
+    if _DROPPED.search(text):
+        return UnreachableSlideError(f"cannot be read ({text})")
     if _SHORT.search(text):
         return DamagedSlideError("truncated (short read)")
     if _UNSUPPORTED.search(text):

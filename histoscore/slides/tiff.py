@@ -60,6 +60,9 @@ class TiffReader(LevelledSlide):
                 "of 65535); save the slide as 8-bit RGB"
             )
 
+    def _piece_size(self, level: int) -> tuple[int, int]:
+        return self._segments.size(level)
+
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         return self._segments.read(level, x, y, width, height)
 
