@@ -59,6 +59,11 @@ UNREADABLE = "unreadable_tiles"
 MOST_UNREADABLE = 0.01
 """Share of a section's tissue that may be missing; of more the grade is withheld."""
 
+HOLE_MARGIN_UM = 150.0
+"""Cartilage this near a tile that could not be read may have gone on in it."""
+
+HOLED = "a damaged tile lies in its cartilage"
+
 NO_JOINT = "no joint found: femoral and tibial cartilage facing each other are not in this section"
 
 
@@ -207,7 +212,10 @@ class SlideScorer:
             reason = reason or f"{missing:.1%} of the tissue could not be read: damaged tiles"
         if graded is None or graded.reading.joint is None:
             reason = reason or NO_JOINT
-        compartments = _withheld(reason) if reason or not graded else self._compartments(graded)
+        if reason or not graded:
+            compartments = _withheld(reason)
+        else:
+            compartments = self._compartments(subject, graded)
         status, reason = _section_status(compartments, flags, reason)
         box = section.box
         result = SectionResult(
@@ -256,11 +264,14 @@ class SlideScorer:
         )
         return _Graded(reading, measures, self.predictor.grade(reading.strips))
 
-    def _compartments(self, graded: _Graded) -> tuple[CompartmentResult, ...]:
+    def _compartments(self, subject: _Subject, graded: _Graded) -> tuple[CompartmentResult, ...]:
         grades = {g.compartment: g.probabilities for g in graded.grades}
         measures = {m.compartment: m for m in graded.measures}
+        holed = _holed(subject.slide, graded.measures)
         return tuple(
-            compartment_result(
+            CompartmentResult(compartment=c, status=Status.REVIEW, reason=HOLED)
+            if c in holed
+            else compartment_result(
                 c,
                 grades.get(c),
                 measures.get(c),
@@ -348,6 +359,16 @@ def _unreadable_share(subject: _Subject, section: Section) -> float:
     unread = _painted(subject.slide.unreadable, view.placement, view.tissue.shape)[where]
     tissue = view.tissue[where] | view.unread[where]
     return float((unread & tissue).sum() / max(1, int(tissue.sum())))
+
+
+def _holed(slide: Slide, measures: Sequence[Morphometry]) -> set[Compartment]:
+    """Compartments whose cartilage a tile that could not be read may hide in part: however small,
+    it would be measured as a lesion."""
+    margin = round(HOLE_MARGIN_UM / slide.info.mpp)
+    holes = [lost.grown(margin) for lost in slide.unreadable]
+    return {
+        m.compartment for m in measures if any(hole.holds_any(m.surface.tidemark) for hole in holes)
+    }
 
 
 def _unreadable_tiles(slide: Slide, view: _Overview) -> int:

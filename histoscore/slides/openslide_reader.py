@@ -62,12 +62,13 @@ class OpenSlideReader(LevelledSlide):
         size, notes = resolve_pixel_size(declared, sheet_mpp)
         self.scales = level_scales(sizes)
         vendor = self._handle.properties.get("openslide.vendor", "")
-        scales = self._handle.level_downsamples
+        self._downsamples = tuple(map(float, self._handle.level_downsamples))
         self._tiles = (
-            StoredTiles(path, sizes, [float(s).is_integer() for s in scales])
+            StoredTiles(path, sizes, [scale.is_integer() for scale in self._downsamples])
             if vendor in VENDORS
             else None
         )
+        self._stored = _tile_sizes(dict(self._handle.properties), len(sizes))
         self.info = SlideInfo(
             path=str(path),
             reader="openslide",
@@ -97,9 +98,7 @@ class OpenSlideReader(LevelledSlide):
             self._tiles.close()
 
     def _piece_size(self, level: int) -> tuple[int, int]:
-        sides = (f"openslide.level[{level}].tile-{side}" for side in ("width", "height"))
-        columns, rows = (int(self._handle.properties.get(side, 0)) for side in sides)
-        return (columns, rows) if columns > 0 and rows > 0 else super()._piece_size(level)
+        return self._stored[level] or super()._piece_size(level)
 
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         if self._tiles and self._tiles.reads(level, self._composed):
@@ -121,19 +120,25 @@ class OpenSlideReader(LevelledSlide):
 
     def _composed(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         """As OpenSlide composes it."""
-        handle = self._handle
-        downsample = handle.level_downsamples[level]
+        downsample = self._downsamples[level]
         corner = round(x * downsample), round(y * downsample)
+        handle = self._handle
         try:
             return _on_white(np.asarray(handle.read_region(corner, level, (width, height))))
-        except openslide.OpenSlideError as error:
-            if _DROPPED.search(str(error)):
-                raise UnreachableSlideError(f"cannot be read ({error})") from None
+        except openslide.OpenSlideError:
             self._replace(handle)
-            raise DamagedSlideError(
-                f"damaged: unreadable pixels at level {level}, x {corner[0]}, y {corner[1]} "
-                f"({error})"
-            ) from None
+        # Another thread may have met damage elsewhere and broken the handle that both read from;
+        # whether these pixels are damaged shows on a handle of their own.
+        with _opened(self._path) as own:
+            try:
+                return _on_white(np.asarray(own.read_region(corner, level, (width, height))))
+            except openslide.OpenSlideError as error:
+                if _DROPPED.search(str(error)):
+                    raise UnreachableSlideError(f"cannot be read ({error})") from None
+                raise DamagedSlideError(
+                    f"damaged: unreadable pixels at level {level}, x {corner[0]}, y {corner[1]} "
+                    f"({error})"
+                ) from None
 
     def _replace(self, broken: openslide.OpenSlide) -> None:
         """Open the file again, once however many threads met the error.
@@ -180,6 +185,16 @@ def _declared_size(properties: dict[str, str]) -> DeclaredSize | None:
         return None
     unit = _UM_PER_UNIT.get(properties.get("tiff.ResolutionUnit", ""))
     return size_from_resolution(_number(x), _number(y), unit)
+
+
+def _tile_sizes(properties: dict[str, str], levels: int) -> list[tuple[int, int] | None]:
+    """(columns, rows) of each level's tiles; None where the format has none or does not say."""
+    sizes = []
+    for level in range(levels):
+        names = (f"openslide.level[{level}].tile-{side}" for side in ("width", "height"))
+        columns, rows = (int(properties.get(name, 0)) for name in names)
+        sizes.append((columns, rows) if columns > 0 and rows > 0 else None)
+    return sizes
 
 
 def _number(text: str) -> float:
