@@ -15,7 +15,8 @@ import re
 import secrets
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,6 +90,16 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """For libraries that write files themselves: what the machine refuses in here becomes an
+    EnvironmentStopError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise _stopped(path, 0, error) from error
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -172,8 +183,10 @@ def _flush_folder(folder: Path) -> None:
 
 def _stopped(path: Path, needed: int, error: OSError) -> EnvironmentStopError:
     return EnvironmentStopError(
-        f"{path}: cannot be written ({_reason(error)}; {needed} bytes needed). Results written so "
-        f"far are whole; {_way_out(error)}, then run the same line again"
+        f"{path}: cannot be written ({_reason(error)}"
+        + (f"; {needed} bytes needed" if needed else "")
+        + "). Results written so far are whole; "
+        f"{_way_out(error)}, then run the same line again"
     )
 
 

@@ -144,11 +144,11 @@ class SlideScorer:
             subject = _Subject(slide, job, opened.overview, tiles)
             chosen = chosen_sections(self._sections(subject), row.sections)
             scored = [self._section(subject, section) for section in chosen]
+            lost = _unreadable_tiles(slide, opened.overview)
         sections = tuple(result for result, _ in scored)
         features = [feature for _, objects in scored for feature in objects]
         if features:
             write_features(self.run.geojson_path(row.slide), features)
-            lost = _unreadable_tiles(slide, opened.overview)
         status, reason = _slide_status(sections, lost)
         return SlideResult(
             slide=row.slide,

@@ -1,4 +1,4 @@
-"""The whole pipeline on painted knees: real stages, networks that read the painting without a fault.
+"""The whole pipeline on painted knees: real stages, networks that read the paint without a fault.
 
 Scoring such a slide takes a second or two, ends in grades, and needs no training.
 """
@@ -19,7 +19,8 @@ from histoscore.models.predict import Predictor
 from histoscore.pipeline.slide import SlideScorer
 
 SCORER = "helpers.painted_scorer:PaintedScorer"
-POSE = Pose(2360, 2450, mpp=1.43, angle=12)
+POSE = Pose(2360, 2450, mpp=1.9, angle=12)
+COARSE_MPP, FINE_MPP = 6.0, 2.0
 TILE = 240
 
 
@@ -27,7 +28,7 @@ class PaintedScorer(SlideScorer):
     """`SlideScorer` with networks that know the palette, and no opinion on stains."""
 
     def __init__(self, config: ScoreConfig, run_folder: Path) -> None:
-        networks = Predictor(reading_networks(), "cpu", config.tiles)
+        networks = Predictor(reading_networks(COARSE_MPP, FINE_MPP), "cpu", config.tiles)
         with patch.object(Predictor, "of", return_value=networks):
             super().__init__(config, run_folder)
         details = self.bundle.details.model_copy(update={"appearance": {}, "calibration": None})
@@ -35,7 +36,7 @@ class PaintedScorer(SlideScorer):
 
 
 def painted_knee() -> np.ndarray:
-    """(rows, columns, 3) of a healthy knee, 1.43 µm per pixel."""
+    """(rows, columns, 3) of a healthy knee, `POSE.mpp` µm per pixel."""
     return painted(knee(POSE))
 
 
