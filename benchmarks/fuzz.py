@@ -4,10 +4,10 @@
     python -m benchmarks.fuzz --out bench/fuzz-real --copies 0 --real
 
 Copies of a painted knee, as SVS of JPEG tiles and TIFF of deflated ones, with flipped bits
-(anywhere, or in the directories alone), cut short, or with stretches replaced or taken out. They go through
-`score_study` like any study: decoded in the worker process, networks that read the paint without a
-fault in the place of trained ones. `--demo N` adds copies of a phantom, scored with the bundled
-model; `--real` the odd and damaged TIFFs of HISTOSCORE_REAL_DATA, none of which is a knee.
+(anywhere, or in the directories alone), cut short, or with stretches replaced or taken out. They
+go through `score_study` like any study: decoded in the worker process, networks that read the paint
+without a fault in the place of trained ones. `--demo N` adds copies of a phantom, scored with the
+bundled model; `--real` the odd and damaged TIFFs of HISTOSCORE_REAL_DATA, none of which is a knee.
 
 Numbers that differ from the whole slide's should come with a reason or a remark. Where a flipped
 bit leaves JPEG data that decode without complaint, nothing in the file tells: counted apart.

@@ -59,9 +59,11 @@ def write_svs(path: Path, picture: np.ndarray, mpp: float | None = POSE.mpp) -> 
     return path
 
 
-def write_tiff(path: Path, picture: np.ndarray, mpp: float | None = POSE.mpp) -> Path:
+def write_tiff(
+    path: Path, picture: np.ndarray, mpp: float | None = POSE.mpp, tile: int = TILE
+) -> Path:
     """A TIFF of deflated tiles with a half-sized level."""
-    tiles = {"tile": (TILE // 16 * 16, 256), "photometric": "rgb", "compression": "deflate"}
+    tiles = {"tile": (tile, tile), "photometric": "rgb", "compression": "deflate"}
     scale = {} if mpp is None else {"resolution": (1e4 / mpp,) * 2, "resolutionunit": "CENTIMETER"}
     with tifffile.TiffWriter(path) as tiff:
         tiff.write(picture, metadata=None, **scale, **tiles)

@@ -123,6 +123,8 @@ def test_a_setting_added_one_day_is_decisive_unless_it_is_named() -> None:
         ),
     ],
 )
+@pytest.mark.fault(38)
+@pytest.mark.fault(60)
 def test_another_version_sheet_or_model_is_told(changes: dict[str, object], line: str) -> None:
     assert differences(record(), record(**changes)) == [line]
 
