@@ -25,8 +25,7 @@ class TiffReader(LevelledSlide):
 
     def __init__(self, path: Path, sheet_mpp: float | None, limits: LimitSettings) -> None:
         with _opened(path) as file, ExitStack() as refused:
-            layout = _layout(file)
-            _check_sizes(layout, limits)
+            layout = _layout(file, limits)
             self._segments = _segments(path, layout)
             refused.callback(self._segments.close)
             if layout.pages[-1].dtype == np.uint16:
@@ -82,9 +81,11 @@ def _opened(path: Path) -> tifffile.TiffFile:
         raise damaged(error) from None
 
 
-def _layout(file: tifffile.TiffFile) -> TiffLayout:
+def _layout(file: tifffile.TiffFile, limits: LimitSettings) -> TiffLayout:
     try:
-        return layout_of(file)
+        layout = layout_of(file)
+        _check_sizes(layout, limits)
+        return layout
     except MALFORMED as error:
         raise damaged(error) from None
 

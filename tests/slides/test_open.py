@@ -265,6 +265,16 @@ def test_a_damaged_tile_of_a_plain_tiff_costs_that_tile_only(tmp_path: Path) -> 
         assert slide.read_at(Box(700, 500, 50, 40), Mpp(MPP)).shape == (40, 50, 3)
 
 
+@pytest.mark.fault(45)
+def test_a_tag_that_holds_two_numbers_for_one_is_damage(tmp_path: Path) -> None:
+    """Found by `benchmarks.fuzz`: it took the worker down."""
+    path = write_tiff(tmp_path / "a.tif")
+    tile_length, twice = b"\x43\x01\x04\0\1\0\0\0", b"\x43\x01\x04\0\2\0\0\0"
+    path.write_bytes(path.read_bytes().replace(tile_length, twice))
+    with pytest.raises(DamagedSlideError, match="the TIFF cannot be decoded"):
+        open_slide(path)
+
+
 def read_all(path: Path) -> np.ndarray:
     with open_slide(path, sheet_mpp=MPP) as slide:
         return slide.read_at(slide.info.whole, slide.info.mpp)
