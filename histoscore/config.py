@@ -36,6 +36,8 @@ class Settings(BaseModel):
 
 _S = TypeVar("_S", bound=Settings)
 
+_MAX_YAML_BYTES = 1_000_000
+
 
 class LadderSettings(Settings):
     """A grade ladder: what a laboratory grades on, where it is not the mouse OARSI one."""
@@ -216,6 +218,7 @@ class LimitSettings(Settings):
         178_956_970, gt=0, description="pixels of a picture that is not tiled (decoded whole)"
     )
     seconds_per_slide: float = Field(1_800, gt=0)
+    gib_per_slide: float = Field(32, gt=0, description="memory of the worker process (Linux)")
 
 
 class ScoreConfig(Settings):
@@ -264,6 +267,9 @@ def parse_settings(model: type[_S], data: dict[str, Any], where: str) -> _S:
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping; raises ConfigError for what is not one, or holds a key twice."""
     try:
+        size = path.stat().st_size
+        if size > _MAX_YAML_BYTES:
+            raise ConfigError(f"{path}: {size:,} bytes is too large for a configuration")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
@@ -271,13 +277,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not UTF-8 text") from None
     try:
         data = yaml.load(text, _UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError as error:
+    except _NOT_YAML as error:
         raise ConfigError(f"{path}: is not valid YAML: {error}") from None
     if data is None:
         return {}
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must hold `key: value` lines")
     return data
+
+
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+"""What reading YAML raises: also for dates that are none, and for blocks a thousand deep."""
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -292,6 +302,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be a word", key_node.start_mark
+                )
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -318,8 +332,8 @@ def _override(data: dict[str, Any], override: str) -> None:
         if not isinstance(data, dict):
             raise ConfigError(f"--set {override}: {parent} is a value, not a block")
     try:
-        data[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+        data[last] = yaml.load(value, _UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+    except _NOT_YAML:
         raise ConfigError(f"--set {override}: {value!r} is not a YAML value") from None
 
 

@@ -8,11 +8,13 @@
     │   └── RunMismatchError  the run folder belongs to another config, model or study
     ├── RunInUseError         exit 3: another process works on this run folder
     ├── EnvironmentStopError  exit 4: disk, permissions
+    ├── DeviceError           exit 4: a GPU or its driver failed; a fresh process may get on
     ├── StoredResultError     a stored result is unfinished or changed, and is made again
     └── SlideError            one slide is `failed`; the others go on (exit 2 at the end)
         ├── NotASlideError        empty, renamed, not an image at all
         ├── UnsupportedSlideError a real image of a kind that cannot be read here
         ├── DamagedSlideError     truncated, unreadable, changed since ingest
+        ├── UnreachableSlideError permissions, a share that dropped: a rerun tries again
         ├── PixelSizeError        no believable µm per pixel
         └── PredictionError       the network's output cannot be trusted (not finite)
 
@@ -59,6 +61,12 @@ class EnvironmentStopError(HistoscoreError):
     exit_code = 4
 
 
+class DeviceError(HistoscoreError):
+    """A GPU or its driver failed: whatever this process asks of it next fails too."""
+
+    exit_code = 4
+
+
 class StoredResultError(HistoscoreError):
     """A result on disk is missing, unfinished or changed; it must be made again."""
 
@@ -79,6 +87,10 @@ class UnsupportedSlideError(SlideError):
 
 class DamagedSlideError(SlideError):
     """The file is cut short, unreadable, or not the file that was registered."""
+
+
+class UnreachableSlideError(SlideError):
+    """The system does not hand the file out; nothing is known of what is in it."""
 
 
 class PixelSizeError(SlideError):

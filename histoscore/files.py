@@ -7,19 +7,38 @@ power cut leaves the old file, the new file or none, and never half of one under
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
 import secrets
+import time
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from histoscore.errors import EnvironmentStopError
 
 _CHUNK_BYTES = 4 << 20
 _SLUG_LENGTH = 40
+
+_PAUSES = (0.5, 2.0, 5.0)
+"""Seconds that a share which dropped is given to come back, one after the other."""
+_DROPPED = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EIO", "ESTALE", "ETIMEDOUT", "ENOTCONN", "ECONNRESET", "ECONNABORTED", "ESHUTDOWN"),
+        *("EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ENETRESET", "EREMOTEIO"),
+    )
+    if hasattr(errno, name)
+)
+_CANNOT_FLUSH_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
+"""What network file systems (some SMB mounts) answer; their renames last without it."""
+
+_T = TypeVar("_T")
 
 
 def sha256_of(path: Path) -> str:
@@ -29,6 +48,26 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def patiently(read: Callable[[], _T]) -> _T:
+    """What `read` gives, asked again a few times where a disk or network share fails in passing.
+
+    Raises OSError: the last one, after about eight seconds; at once where waiting cannot help.
+    """
+    for pause in _PAUSES:
+        try:
+            return read()
+        except OSError as error:
+            if not is_dropped(error):
+                raise
+        time.sleep(pause)
+    return read()
+
+
+def is_dropped(error: BaseException) -> bool:
+    """Whether the machine failed, not the file: an I/O error, a share that is gone."""
+    return isinstance(error, OSError) and error.errno in _DROPPED
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -51,6 +90,16 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """For libraries that write files themselves: what the machine refuses in here becomes an
+    EnvironmentStopError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise _stopped(path, 0, error) from error
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -125,15 +174,26 @@ def _flush_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH_FOLDERS:
+            raise
     finally:
         os.close(descriptor)
 
 
 def _stopped(path: Path, needed: int, error: OSError) -> EnvironmentStopError:
     return EnvironmentStopError(
-        f"{path}: cannot be written ({_reason(error)}; {needed} bytes needed). Results written so "
-        "far are whole; make room or change the permissions, then run the same line again"
+        f"{path}: cannot be written ({_reason(error)}"
+        + (f"; {needed} bytes needed" if needed else "")
+        + "). Results written so far are whole; "
+        f"{_way_out(error)}, then run the same line again"
     )
+
+
+def _way_out(error: OSError) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY):
+        return "close it where it is open (Excel), or change the permissions"
+    return "make room or change the permissions"
 
 
 def _reason(error: OSError) -> str:

@@ -74,6 +74,12 @@ class Box:
         right, bottom = -(-self.right // step) * step, -(-self.bottom // step) * step
         return Box(left, top, right - left, bottom - top)
 
+    def holds_any(self, points: Points) -> bool:
+        """Whether one of the points (n, 2) lies in the box."""
+        x, y = points.T
+        across = (self.x <= x) & (x <= self.right)
+        return bool((across & (self.y <= y) & (y <= self.bottom)).any())
+
     def clipped(self, width: int, height: int) -> Box | None:
         """The part inside a slide of this size, or None."""
         left, top = max(0, self.x), max(0, self.y)

@@ -139,6 +139,7 @@ SECTION_FLAGS = (
     "medial_side_contradicts_model",
     "out_of_focus",
     "uneven_light",
+    "unreadable_tiles",
     "pixel_size_assumed",
 )
 """What a person may have to look at in a section."""

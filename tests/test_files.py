@@ -65,6 +65,8 @@ def failing_on(call: int, real: Callable[..., Any], error: OSError) -> Callable[
     ids=["flush of the file", "rename", "flush of the folder", "opening the folder"],
 )
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS])
+@pytest.mark.fault(33)
+@pytest.mark.fault(36)
 def test_a_failing_disk_leaves_the_old_or_the_new_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str, call: int, code: int
 ) -> None:
@@ -170,6 +172,7 @@ def test_different_slides_get_different_slugs_even_without_case(one: str, other:
 
 
 @pytest.mark.parametrize("name", ["CON", "../../etc/passwd", "a" * 300, "<img onerror=x>", "a\nb"])
+@pytest.mark.fault(30)
 def test_a_slug_never_leads_anywhere(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"{slug(name)}.png"
     path.write_bytes(b"")

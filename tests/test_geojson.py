@@ -112,10 +112,12 @@ class TestReading:
         (back,), rejected = read(tmp_path, [as_object(polygon(RING))])
         assert (back.classification, back.color, rejected) == ("", None, ())
 
+    @pytest.mark.fault(51)
     def test_an_open_ring_is_closed(self, tmp_path: Path) -> None:
         (back,), _ = read(tmp_path, [as_object(polygon(RING[:-1]))])
         assert back.geometry.area == 300
 
+    @pytest.mark.fault(51)
     def test_a_bow_tie_is_made_valid(self, tmp_path: Path) -> None:
         (back,), rejected = read(tmp_path, [as_object(polygon(BOW_TIE))])
         assert back.geometry.is_valid
@@ -140,6 +142,7 @@ class TestReading:
             ({"type": "MultiPolygon", "coordinates": [7]}, "empty"),
         ],
     )
+    @pytest.mark.fault(51)
     def test_other_objects_are_left_out_with_a_reason(
         self, tmp_path: Path, geometry: object, why: str
     ) -> None:
@@ -148,6 +151,7 @@ class TestReading:
         assert reason.startswith("object 2: ")
         assert why in reason
 
+    @pytest.mark.fault(51)
     def test_coordinates_that_are_not_finite_are_left_out(self, tmp_path: Path) -> None:
         text = json.dumps([as_object(polygon(RING))]).replace("40", "NaN")
         features, (reason,) = read(tmp_path, text)
@@ -159,6 +163,7 @@ class TestReading:
         with pytest.raises(UsageError, match=r"in\.geojson.*export it again from QuPath"):
             read(tmp_path, text)
 
+    @pytest.mark.fault(51)
     def test_a_file_over_the_limit_is_not_read(self, tmp_path: Path) -> None:
         path = tmp_path / "in.geojson"
         path.write_text(dumps([feature()]), encoding="utf-8")

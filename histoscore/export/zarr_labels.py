@@ -18,7 +18,7 @@ import numpy as np
 import zarr
 
 from histoscore.errors import StoredResultError
-from histoscore.files import make_folder, sha256_of, write_json
+from histoscore.files import make_folder, sha256_of, write_json, writing
 from histoscore.geometry import Mpp, Placement
 from histoscore.records import LabelArray, LabelMap
 from histoscore.vocabulary import Compartment, Tissue
@@ -42,8 +42,17 @@ def write_label_store(store: Path, labels: LabelMap) -> Path:
     """Writes the store, a folder, in place of an older one; returns its path.
 
     A store that was not finished has no marker, so that `read_label_store` refuses it.
+
+    Raises:
+        EnvironmentStopError: the disk refuses.
     """
     make_folder(store.parent)
+    with writing(store):
+        _write_store(store, labels)
+    return store
+
+
+def _write_store(store: Path, labels: LabelMap) -> None:
     if store.exists():
         (store / MARKER).unlink(missing_ok=True)
         shutil.rmtree(store)
@@ -54,7 +63,6 @@ def write_label_store(store: Path, labels: LabelMap) -> Path:
     _write_image(group, "tissue", labels.tissue, labels.placement, _tissue_classes())
     _write_image(group, "compartments", labels.compartments, labels.placement, _joint_classes())
     write_json(store / MARKER, _inventory(store))
-    return store
 
 
 def read_label_store(store: Path) -> LabelMap:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 BUILT_IN = Path(__file__).parent / "bundles"
 """Bundles that come with the package."""
 
+SPECIES, ORIENTATION = "mouse", "coronal"
+"""What study sheets are of; a model of anything else would answer another question."""
+
 
 class NetworkFile(Settings):
     """One network of a bundle: its weights' file, their SHA-256, and how to build it."""
@@ -183,6 +186,11 @@ def _check_fit(path: Path, card: ModelCard) -> None:
         raise ModelError(
             f"{path}: its networks tell {', '.join(card.tissues)}; this version of histoscore "
             f"asks for {', '.join(known)}, in this order: train the model anew"
+        )
+    if (card.species, card.orientation) != (SPECIES, ORIENTATION):
+        raise ModelError(
+            f"{path}: the model is of {card.orientation} sections of {card.species}; studies are "
+            f"of {ORIENTATION} sections of {SPECIES}"
         )
     for name, entry in card.networks.items():
         wanted = "grader" if name == "grader" else "segmentation"

@@ -12,7 +12,7 @@ from typing import Any
 from histoscore import __version__
 from histoscore.config import LadderSettings
 from histoscore.files import sha256_of, write_atomic, write_json
-from histoscore.models.bundle import CalibrationCard, ModelCard, NetworkFile
+from histoscore.models.bundle import ORIENTATION, SPECIES, CalibrationCard, ModelCard, NetworkFile
 from histoscore.models.examples import ExampleFacts
 from histoscore.models.networks import save_weights
 from histoscore.models.passes import Network
@@ -99,9 +99,9 @@ def write_bundle(
         files[role] = NetworkFile(file=file.name, sha256=sha256_of(file), spec=network.spec)
     card = ModelCard(
         name=name,
-        species="mouse",
+        species=SPECIES,
         stain="Safranin O / Fast Green",
-        orientation="coronal",
+        orientation=ORIENTATION,
         ladder=LadderSettings.of(ladder),
         tissues=tuple(tissue.title for tissue in Tissue),
         networks=files,

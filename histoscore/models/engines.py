@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from histoscore.errors import ConfigError
+from histoscore.errors import ConfigError, DeviceError
 from histoscore.models.dataset import normalised
 
 EngineName = Literal["torch", "openvino"]
 Precision = Literal["float32", "bfloat16"]
+
+
+_DRIVER = re.compile(r"CUDA error|cuDNN error|CUBLAS_STATUS|CUDNN_STATUS|device-side|NVML")
+"""How PyTorch tells that a driver failed; its errors have no type of their own in every version."""
+
+
+@contextmanager
+def driver_told() -> Iterator[None]:
+    """What a GPU's driver raises in here becomes a DeviceError, but for memory that is short."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        if not _DRIVER.search(str(error)):
+            raise
+        raise DeviceError(f"device: {str(error).splitlines()[0]}") from error
 
 
 class Engine(Protocol):

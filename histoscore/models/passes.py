@@ -10,7 +10,7 @@ from typing import Literal, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from histoscore.errors import PredictionError
+from histoscore.errors import DamagedSlideError, PredictionError
 from histoscore.geometry import Box, Placement
 from histoscore.models.cores import usable_cores
 from histoscore.models.engines import (
@@ -19,6 +19,7 @@ from histoscore.models.engines import (
     Precision,
     TorchEngine,
     chosen_engine,
+    driver_told,
     engine_name,
 )
 from histoscore.models.feeding import Fill, TileBatch, fed
@@ -119,13 +120,20 @@ class Passes:
 
         Raises:
             PredictionError: memory is short for a single tile.
+            DeviceError: the GPU's driver failed.
         """
+        readers = self._readers
         while True:
             shape = self.shape(network)
-            engine = self.ready(network, shape)
-            blend = canvas(engine.device)
             try:
-                blend_tiles(blend, engine, grid, place, shape, fill, tick, self._readers)
+                with driver_told():
+                    engine = self.ready(network, shape)
+                    blend = canvas(engine.device)
+                    blend_tiles(blend, engine, grid, place, shape, fill, tick, readers)
+            except DamagedSlideError:
+                if readers is None:
+                    raise
+                readers = None  # this process's slide may pass over it, and counts what it does
             except torch.OutOfMemoryError:
                 if self._batch == 1:
                     raise PredictionError(

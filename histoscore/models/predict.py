@@ -19,7 +19,13 @@ from histoscore.image.placed import box_around, seen_through
 from histoscore.image.tiles import grid_over
 from histoscore.models.blending import NOT_FINITE, LabelRows, ProbabilityRows
 from histoscore.models.bundle import ModelBundle
-from histoscore.models.engines import EngineName, Precision, chosen_precision, mixed
+from histoscore.models.engines import (
+    EngineName,
+    Precision,
+    chosen_precision,
+    driver_told,
+    mixed,
+)
 from histoscore.models.filling import SlideTiles
 from histoscore.models.heads import build_head
 from histoscore.models.networks import N_TISSUES, N_ZONES
@@ -165,7 +171,7 @@ class Predictor:
         grader = self._networks["grader"]
         assert isinstance(grader.spec, GraderSpec)  # the bundle's card was checked
         inputs = (part.to(self.device) for part in collate_strips(strips, grader.spec))
-        with torch.inference_mode(), mixed(self.device, self._precision):
+        with driver_told(), torch.inference_mode(), mixed(self.device, self._precision):
             outputs = grader.module(*inputs).float().cpu()
         if not torch.isfinite(outputs).all():
             raise PredictionError(NOT_FINITE)

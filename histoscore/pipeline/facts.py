@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from histoscore.config import ScoreConfig
 from histoscore.files import json_text
-from histoscore.records import AuditEvent, Record, SlideOrigin
+from histoscore.records import AuditEvent, Record, SlideOrigin, SlideResult
 from histoscore.runs.audit import Event
 from histoscore.runs.folder import RunFolder
 from histoscore.runs.provenance import RunRecord
 from histoscore.runs.verify import SEALED
 from histoscore.study import Study
+from histoscore.study.remarks import scale_outliers
 
 RESUMED = "run resumed"
 """The event with which a run is gone on with."""
@@ -33,7 +34,11 @@ class OpenedKey(Record):
 
 
 def reading(
-    record: RunRecord, study: Study, key: OpenedKey | None, grades: str = ""
+    record: RunRecord,
+    study: Study,
+    results: Sequence[SlideResult],
+    key: OpenedKey | None,
+    grades: str = "",
 ) -> dict[str, str]:
     """Facts for the workbook's first sheet and the report, label → text; `grades` says whose
     grades count."""
@@ -55,7 +60,9 @@ def reading(
         "engine threads": "" if record.engine_threads is None else str(record.engine_threads),
         "statistics seed": str(settings.seed),
     }
-    notes = {f"note {place}": note for place, note in enumerate(study.notes, start=1)}
+    scales = {one.slide: one.mpp for one in results if one.mpp}
+    told = (*study.notes, *scale_outliers(scales))
+    notes = {f"note {place}": note for place, note in enumerate(told, start=1)}
     return {label: text for label, text in (facts | notes).items() if text}
 
 

@@ -111,7 +111,7 @@ def graded_run(
             for row in study.rows
         },
         left_out=frozenset(_left_out(results)),
-        facts=reading(record, study, key),
+        facts=reading(record, study, results, key),
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from histoscore.config import ScoreConfig
 from histoscore.errors import SlideError
@@ -13,9 +11,7 @@ from histoscore.geometry import Mpp, Placement
 from histoscore.records import Section, SlideInfo
 from histoscore.slides.open import open_slide, read_info
 from histoscore.study import Study, StudyRow, read_study
-from histoscore.study.draft import SLIDE_SUFFIXES
-
-_MPP_SPREAD = 0.01
+from histoscore.study.remarks import scale_outliers, unlisted
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,8 @@ def check_study(sheet: Path, config: ScoreConfig) -> CheckedStudy:
     """
     study = read_study(sheet, allow_missing=True)
     slides = tuple(_checked(row, config) for row in study.rows)
-    notes = (*study.notes, *_scale_outliers(slides), *_unlisted(study))
+    scales = {slide.row.slide: slide.info.mpp for slide in slides if slide.info}
+    notes = (*study.notes, *scale_outliers(scales), *unlisted(study))
     return CheckedStudy(study, slides, notes)
 
 
@@ -77,25 +74,3 @@ def _checked(row: StudyRow, config: ScoreConfig) -> CheckedSlide:
         return CheckedSlide(row, read_info(row.path, row.mpp, config.limits, config.assume_mpp))
     except SlideError as error:
         return CheckedSlide(row, None, str(error))
-
-
-def _scale_outliers(slides: tuple[CheckedSlide, ...]) -> Iterator[str]:
-    """Slides whose pixel size is not the study's usual one: areas stay right, detail differs."""
-    scales = {slide.row.slide: slide.info.mpp for slide in slides if slide.info}
-    if not scales:
-        return
-    usual = median(scales.values())
-    for name, mpp in scales.items():
-        if abs(mpp / usual - 1) > _MPP_SPREAD:
-            yield f"{name}: {mpp:g} µm/px, where the study's usual is {usual:g}"
-
-
-def _unlisted(study: Study) -> Iterator[str]:
-    """Slides beside the listed ones that the sheet does not name."""
-    listed = {row.path.absolute() for row in study.rows}
-    for folder in sorted({path.parent for path in listed}):
-        if not folder.is_dir():
-            continue
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in SLIDE_SUFFIXES and path not in listed:
-                yield f"{path}: is not in the sheet and will not be scored"

@@ -73,10 +73,17 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """The worker's device failed and the process ends; a fresh one may score the slide."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The worker cannot go on with any slide: disk full, model unusable."""
 
     error: HistoscoreError
 
 
-Message = Ready | Started | Progress | Done | Stopped
+Message = Ready | Started | Progress | Done | Broken | Stopped

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from histoscore.config import ScoreConfig
 from histoscore.errors import ManifestError
+from histoscore.files import patiently
 from histoscore.records import SlideJob, SlideResult, SlideRow
 from histoscore.runs.folder import RunFolder
 from histoscore.runs.provenance import ModelFacts, SlideEntry, content_key
@@ -16,7 +17,7 @@ from histoscore.study import StudyRow
 from histoscore.vocabulary import Status
 
 CANNOT_READ = "cannot be read"
-TRANSIENT = ("worker died", "timed out", "out of memory", CANNOT_READ)
+TRANSIENT = ("worker died", "timed out", "out of memory", "device", CANNOT_READ)
 """How reasons begin that lie in the machine, not in the slide: a rerun tries those again."""
 
 _CHUNK_BYTES = 4 << 20
@@ -105,7 +106,7 @@ def _fingerprint(row: StudyRow, count: Callable[[int], None]) -> Fingerprint:
     if row.path.is_dir():
         return Fingerprint(None, "not a slide; it is a folder")
     try:
-        return Fingerprint(_hash(row.path, count))
+        return Fingerprint(patiently(lambda: _hash(row.path, count)))
     except FileNotFoundError:
         return Fingerprint(None, "no such file")
     except OSError as error:

@@ -137,7 +137,7 @@ def build_tables(
         scores=scores,
         animals=animals,
         groups=compare(animals, settings, order) if order else (),
-        reading=reading(record, study, key, told(people, run) if people else ""),
+        reading=reading(record, study, run.results, key, told(people, run) if people else ""),
         ladder=run.ladder,
         primary_outcome=settings.primary.outcome,
         primary_region=Region(settings.primary.region),

@@ -13,7 +13,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from histoscore.config import ScoreConfig
+from histoscore.errors import UnsupportedSlideError
 from histoscore.export.features import to_features, write_features
 from histoscore.export.overlays import draw_overlay, write_overlay
 from histoscore.export.pictures import write_small
@@ -52,17 +55,28 @@ from histoscore.vocabulary import Compartment, Status
 OVERLAY_WIDTH_PX = 2000
 """Overlays are read at a scale that gives about this width, never finer than the slide."""
 
+UNREADABLE = "unreadable_tiles"
+MOST_UNREADABLE = 0.01
+"""Share of a section's tissue that may be missing; of more the grade is withheld."""
+
+HOLE_MARGIN_UM = 150.0
+"""Cartilage this near a tile that could not be read may have gone on in it."""
+
+HOLED = "a damaged tile lies in its cartilage"
+
 NO_JOINT = "no joint found: femoral and tibial cartilage facing each other are not in this section"
 
 
 @dataclass(frozen=True, slots=True)
 class _Overview:
-    """A slide seen from afar: picture, tissue, placement, and the glass's colour."""
+    """A slide seen from afar: picture, tissue, placement, the glass's colour, and where nothing
+    could be read: tissue may be there."""
 
     picture: RgbImage
     tissue: Mask
     placement: Placement
     white: Rgb
+    unread: Mask
 
     def of(self, box: Box) -> tuple[RgbImage, Mask]:
         """Picture and tissue of a box."""
@@ -130,17 +144,18 @@ class SlideScorer:
             subject = _Subject(slide, job, opened.overview, tiles)
             chosen = chosen_sections(self._sections(subject), row.sections)
             scored = [self._section(subject, section) for section in chosen]
+            lost = _unreadable_tiles(slide, opened.overview)
         sections = tuple(result for result, _ in scored)
         features = [feature for _, objects in scored for feature in objects]
         if features:
             write_features(self.run.geojson_path(row.slide), features)
-        status, reason = _slide_status(sections)
+        status, reason = _slide_status(sections, lost)
         return SlideResult(
             slide=row.slide,
             animal=row.animal,
             status=status,
             reason=reason,
-            warnings=info.notes,
+            warnings=info.notes + ((_lost_words(lost),) if lost else ()),
             reader=info.reader,
             width_px=info.width,
             height_px=info.height,
@@ -157,6 +172,7 @@ class SlideScorer:
             row, config = job.row, self.config
             slide = open_slide(row.path, row.mpp, config.limits, config.assume_mpp)
             refused.enter_context(slide)
+            slide.pass_over_damage()
             opened = _Opened(slide, self._overview(slide))
             refused.pop_all()
         return opened
@@ -164,10 +180,18 @@ class SlideScorer:
     def _overview(self, slide: Slide) -> _Overview:
         info = slide.info
         mpp = Mpp(max(self.config.sections.overview_mpp, info.mpp))
+        rows, columns = info.whole.shape_at(mpp / info.mpp)
+        if rows * columns > self.config.limits.max_picture_pixels:
+            raise UnsupportedSlideError(
+                f"too large: {info.width} × {info.height} pixels of {info.mpp:g} µm are "
+                f"{info.width * info.mpp / 1e6:.2f} × {info.height * info.mpp / 1e6:.2f} m; "
+                "correct the pixel size in the study sheet's mpp column"
+            )
         picture = slide.read_at(info.whole, mpp)
         tissue = tissue_mask(picture, mpp)
         placement = Placement(0, 0, mpp / info.mpp, mpp)
-        return _Overview(picture, tissue, placement, white_point(picture, tissue))
+        unread = _painted(slide.unreadable, placement, tissue.shape)
+        return _Overview(picture, tissue, placement, white_point(picture, tissue), unread)
 
     def _sections(self, subject: _Subject) -> tuple[Section, ...]:
         view, info = subject.overview, subject.slide.info
@@ -181,11 +205,17 @@ class SlideScorer:
         readouts = _readouts(subject.overview, section)
         reason = self._foreign_stain(readouts)
         graded = None if reason else self._graded(subject, section)
-        flags = self._flags(section, readouts, graded)
+        missing = _unreadable_share(subject, section)
+        flags = self._flags(section, readouts, graded) + ((UNREADABLE,) if missing else ())
         reason = reason or excluded_by(flags, self.config.quality)
+        if missing > MOST_UNREADABLE:
+            reason = reason or f"{missing:.1%} of the tissue could not be read: damaged tiles"
         if graded is None or graded.reading.joint is None:
             reason = reason or NO_JOINT
-        compartments = _withheld(reason) if reason or not graded else self._compartments(graded)
+        if reason or not graded:
+            compartments = _withheld(reason)
+        else:
+            compartments = self._compartments(subject, graded)
         status, reason = _section_status(compartments, flags, reason)
         box = section.box
         result = SectionResult(
@@ -234,11 +264,14 @@ class SlideScorer:
         )
         return _Graded(reading, measures, self.predictor.grade(reading.strips))
 
-    def _compartments(self, graded: _Graded) -> tuple[CompartmentResult, ...]:
+    def _compartments(self, subject: _Subject, graded: _Graded) -> tuple[CompartmentResult, ...]:
         grades = {g.compartment: g.probabilities for g in graded.grades}
         measures = {m.compartment: m for m in graded.measures}
+        holed = _holed(subject.slide, graded.measures)
         return tuple(
-            compartment_result(
+            CompartmentResult(compartment=c, status=Status.REVIEW, reason=HOLED)
+            if c in holed
+            else compartment_result(
                 c,
                 grades.get(c),
                 measures.get(c),
@@ -311,6 +344,44 @@ class _TileCount:
             self._before = self.total
 
 
+def _painted(boxes: Sequence[Box], placement: Placement, shape: tuple[int, ...]) -> Mask:
+    """True in the boxes, in an array (rows, columns) of the whole slide."""
+    mask = np.zeros(shape, bool)
+    for box in boxes:
+        mask[box.slices(placement.downsample)] = True
+    return mask
+
+
+def _unreadable_share(subject: _Subject, section: Section) -> float:
+    """Share (0–1) of a section's tissue in tiles that could not be read, on whatever level."""
+    view = subject.overview
+    where = section.box.slices(view.placement.downsample)
+    unread = _painted(subject.slide.unreadable, view.placement, view.tissue.shape)[where]
+    tissue = view.tissue[where] | view.unread[where]
+    return float((unread & tissue).sum() / max(1, int(tissue.sum())))
+
+
+def _holed(slide: Slide, measures: Sequence[Morphometry]) -> set[Compartment]:
+    """Compartments whose cartilage a tile that could not be read may hide in part: however small,
+    it would be measured as a lesion."""
+    margin = round(HOLE_MARGIN_UM / slide.info.mpp)
+    holes = [lost.grown(margin) for lost in slide.unreadable]
+    return {
+        m.compartment for m in measures if any(hole.holds_any(m.surface.tidemark) for hole in holes)
+    }
+
+
+def _unreadable_tiles(slide: Slide, view: _Overview) -> int:
+    """How many tiles with tissue, or perhaps with tissue, could not be read."""
+    tissue = view.tissue | view.unread
+    places = (box.slices(view.placement.downsample) for box in slide.unreadable)
+    return sum(bool(tissue[where].any()) for where in places)
+
+
+def _lost_words(tiles: int) -> str:
+    return f"{tiles} tile{'s' * (tiles > 1)} with tissue could not be read: the file is damaged"
+
+
 def _readouts(overview: _Overview, section: Section) -> dict[str, float]:
     """Stain and quality of a section, from the overview."""
     picture, tissue = overview.of(section.box)
@@ -336,12 +407,17 @@ def _section_status(
     return (Status.WARNED if flags or Status.WARNED in statuses else Status.SCORED), ""
 
 
-def _slide_status(sections: Sequence[SectionResult]) -> tuple[Status, str]:
+def _slide_status(sections: Sequence[SectionResult], lost: int) -> tuple[Status, str]:
+    """Status and reason; `lost` tiles could not be read, and nobody knows what was on them."""
+    if not sections and lost:
+        return Status.REVIEW, _lost_words(lost)
     if not sections:
         return Status.NO_TISSUE, "no tissue found on this slide"
     statuses = {section.status for section in sections}
     reasons = dict.fromkeys(s.reason for s in sections if s.reason)
-    if statuses == {Status.SCORED}:
+    if lost:
+        reasons[_lost_words(lost)] = None
+    if statuses == {Status.SCORED} and not lost:
         return Status.SCORED, ""
     if statuses <= {Status.REVIEW}:
         return Status.REVIEW, "; ".join(reasons)

@@ -22,6 +22,7 @@ from histoscore.runs.lock import LOCK_NAME, RunLock
 from histoscore.runs.provenance import ModelFacts, RunRecord, begin_record, differences
 from histoscore.runs.verify import COMMITTED, sealed_results
 from histoscore.study import Study, read_study
+from histoscore.study.remarks import unlisted
 
 SLIDE_SCORER = "histoscore.pipeline.slide:SlideScorer"
 
@@ -66,7 +67,7 @@ def score_study(
     with RunLock(out, options.take_over) as lock:
         run = RunFolder(out)
         begun = _begun(run, wanted)
-        for note in study.notes:
+        for note in (*study.notes, *unlisted(study)):
             reporter.note(note)
         plan = _plan(study, wanted, begun, reporter)
         _open(run, wanted, begun, study, plan)

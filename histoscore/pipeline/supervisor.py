@@ -16,13 +16,25 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from histoscore.errors import EnvironmentStopError
-from histoscore.pipeline.messages import Asked, Done, Message, Progress, Ready, Started, Stopped
-from histoscore.pipeline.worker import LOG_NAME, WorkerPlan, failed, serve
+from histoscore.pipeline.messages import (
+    Asked,
+    Broken,
+    Done,
+    Message,
+    Progress,
+    Ready,
+    Started,
+    Stopped,
+)
+from histoscore.pipeline.worker import LOG_NAME, OUT_OF_MEMORY, WorkerPlan, failed, serve
+from histoscore.processes import private_gib
 from histoscore.records import SlideJob
 
 ATTEMPTS = 2
 _START_SECONDS = 300.0
 _POLITE_SECONDS = 2.0
+_LOOK_SECONDS = 0.5
+"""How often a worker's memory is looked at."""
 
 
 class Watcher(Protocol):
@@ -76,6 +88,11 @@ class Worker:
             return Lost(self._epitaph())
         return Lost(self._epitaph()) if self._process.sentinel in awake else None
 
+    @property
+    def gib(self) -> float:
+        """Memory that the process has for itself; 0 where the system does not tell."""
+        return private_gib(self._process.pid)
+
     def end(self) -> None:
         """End the process; safe to call again.
 
@@ -105,8 +122,9 @@ class Supervisor:
     def __init__(self, plan: WorkerPlan, watcher: Watcher) -> None:
         self._plan = plan
         self._watcher = watcher
-        self._limit = plan.config.limits.seconds_per_slide
+        self._limits = plan.config.limits
         self._worker: Worker | None = None
+        self._device: str | int | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -141,21 +159,27 @@ class Supervisor:
         """One try at a slide: None when it is committed."""
         worker = self._ready_worker()
         worker.send(asked)
-        deadline = time.monotonic() + self._limit
+        seconds, gib = self._limits.seconds_per_slide, self._limits.gib_per_slide
+        deadline = time.monotonic() + seconds
         while True:
-            match worker.listen(deadline):
+            message = worker.listen(min(deadline, time.monotonic() + _LOOK_SECONDS))
+            if worker.gib > gib:
+                return Lost(f"{OUT_OF_MEMORY} (more than {gib:g} GiB; limits.gib_per_slide)")
+            match message:
                 case Started():
-                    deadline = time.monotonic() + self._limit
+                    deadline = time.monotonic() + seconds
                 case Progress(done=done, total=total):
                     self._watcher.tiles(asked.job, done, total)
                 case Done():
                     return None
+                case Broken(reason=reason):
+                    return Lost(reason)
                 case Stopped(error=error):
                     raise error
                 case Lost() as lost:
                     return lost
-                case None:
-                    return Lost(f"timed out after {self._limit:g} s")
+                case None if time.monotonic() >= deadline:
+                    return Lost(f"timed out after {seconds:g} s")
 
     def _ready_worker(self) -> Worker:
         if self._worker is None:
@@ -166,6 +190,7 @@ class Supervisor:
     def _await_ready(self, worker: Worker) -> None:
         match worker.listen(time.monotonic() + _START_SECONDS):
             case Ready(facts=facts):
+                self._check_device(facts.get("device"))
                 self._watcher.ready(facts)
             case Stopped(error=error):
                 raise error
@@ -175,6 +200,17 @@ class Supervisor:
                     f"the worker process that scores slides cannot be started: {reason}. "
                     f"What it said stands in {self._plan.run.path / LOG_NAME}"
                 )
+
+    def _check_device(self, device: str | int | None) -> None:
+        """A run that began on a GPU does not go on without it unasked: a hundred times as slow,
+        and its numbers agree within a tolerance only."""
+        if self._device not in (None, device):
+            raise EnvironmentStopError(
+                f"the device {self._device} is gone (there is {device} now). What is finished "
+                f"stays; when it is back the same line goes on, or goes on without it with "
+                f"--device {device}"
+            )
+        self._device = device
 
     def _dismiss(self) -> None:
         if self._worker is not None:

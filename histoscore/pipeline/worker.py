@@ -17,9 +17,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from histoscore.config import ScoreConfig
-from histoscore.errors import HistoscoreError, SlideError
+from histoscore.errors import DeviceError, HistoscoreError, SlideError
 from histoscore.models.cores import give_memory_back
-from histoscore.pipeline.messages import Asked, Done, Progress, Ready, Scorer, Started, Stopped
+from histoscore.pipeline.messages import (
+    Asked,
+    Broken,
+    Done,
+    Progress,
+    Ready,
+    Scorer,
+    Started,
+    Stopped,
+)
 from histoscore.processes import end_with_parent
 from histoscore.records import SlideJob, SlideResult
 from histoscore.runs.folder import RunFolder
@@ -50,6 +59,8 @@ def serve(connection: Connection, plan: WorkerPlan) -> None:
         while True:
             asked: Asked = connection.recv()
             score_one(scorer, asked, plan.run, connection)
+    except DeviceError as error:
+        connection.send(Broken(str(error)))
     except HistoscoreError as error:
         connection.send(Stopped(error))
     except (EOFError, BrokenPipeError):  # the parent closed the connection or is gone

@@ -25,7 +25,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from histoscore.errors import RunMismatchError, UsageError
-from histoscore.files import make_folder, sha256_of, slug, write_atomic, write_json
+from histoscore.files import make_folder, sha256_of, slug, write_atomic, write_json, writing
 from histoscore.records import Record, SlideResult
 from histoscore.runs.audit import AuditTrail
 from histoscore.runs.lock import LOCK_NAME
@@ -133,10 +133,11 @@ class RunFolder:
     def clear_pictures(self, slide: str) -> None:
         """Remove what an unfinished attempt left of a slide's overlays and label maps."""
         for path in self._artefacts(slide):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            with writing(path):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
     def record(self) -> RunRecord:
         """What `run.json` says. Raises UsageError where there is no run, or a foreign one."""

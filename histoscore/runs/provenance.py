@@ -1,8 +1,8 @@
 """`run.json`: what a run was made with, and the keys that are derived from it.
 
 A run folder belongs to one study sheet, one configuration, one model and one version of this
-program. Two settings say only how the work is done, not what comes out, and may change between
-the first call and a resumed one: the device, and the time a slide may take.
+program. Three settings say only how the work is done, not what comes out, and may change between
+the first call and a resumed one: the device, and the time and memory that a slide may take.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from histoscore.files import json_text
 from histoscore.records import Record, SlideRow
 from histoscore.vocabulary import OARSI_MOUSE
 
-STAGE_VERSION = 8
+STAGE_VERSION = 9
 """Raised whenever the same slide and settings may give another result than before."""
 
 
@@ -135,7 +135,8 @@ def _what_comes_out(config: ScoreConfig, *beside: str) -> dict[str, Any]:
     """The configuration without how the work is done, and without the model's name (its hash
     stands for it) and the blocks named."""
     data = config.model_dump(mode="json", exclude={"device", "model", *beside})
-    del data["limits"]["seconds_per_slide"]
+    for cost in ("seconds_per_slide", "gib_per_slide"):
+        del data["limits"][cost]
     return data
 
 

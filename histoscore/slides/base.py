@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from histoscore.config import LimitSettings
-from histoscore.errors import UnsupportedSlideError
+from histoscore.errors import DamagedSlideError, UnsupportedSlideError
 from histoscore.geometry import Box, Mpp
 from histoscore.records import Level, RgbImage, SlideInfo
 from histoscore.slides.colour import white_canvas
@@ -18,6 +18,12 @@ from histoscore.slides.colour import white_canvas
 BAND_PIXELS = 16_000_000
 """Pixels of a level that are in memory at once, so that an overview of a slide without a pyramid
 does not need the whole slide."""
+
+MOST_PIECES = 1000
+"""More pieces of a slide that cannot be decoded are not passed over."""
+
+_PIECE = 256
+"""Side in pixels of a piece where a format does not say how large its tiles are."""
 
 _SAME_SCALE = 1.001
 """A level this little coarser than what is asked for still counts as sharp enough."""
@@ -28,6 +34,11 @@ class Slide(Protocol):
 
     @property
     def info(self) -> SlideInfo: ...
+
+    @property
+    def unreadable(self) -> tuple[Box, ...]: ...
+
+    def pass_over_damage(self) -> None: ...
 
     def read_at(self, box: Box, mpp: Mpp) -> RgbImage: ...
 
@@ -50,6 +61,18 @@ class LevelledSlide(ABC):
     info: SlideInfo
     scales: tuple[tuple[float, float], ...]
     """Level-0 pixels per pixel of each level, along x and along y."""
+    _passed_over: dict[tuple[int, Box], None] | None = None
+    """(level, piece in its pixels) that could not be decoded; None: the first one raises."""
+
+    @property
+    def unreadable(self) -> tuple[Box, ...]:
+        """Pieces that were passed over so far, in level-0 pixels."""
+        return tuple(self._on_slide(*piece) for piece in tuple(self._passed_over or ()))
+
+    def pass_over_damage(self) -> None:
+        """From now on stored tiles that cannot be decoded are read as white, and are told by
+        `unreadable`: one of thousands must not cost the slide, nor go unseen."""
+        self._passed_over = {}
 
     def read_at(self, box: Box, mpp: Mpp) -> RgbImage:
         """The picture of `box` at `mpp`, from the nearest sharper level.
@@ -62,7 +85,8 @@ class LevelledSlide(ABC):
             (rows, columns, 3), exactly `box.shape_at(mpp / info.mpp)`.
 
         Raises:
-            DamagedSlideError: the pixels cannot be decoded.
+            DamagedSlideError: the pixels cannot be decoded, and damage is not passed over (or
+                there is too much of it).
         """
         downsample = mpp / self.info.mpp
         level = self._level_for(downsample)
@@ -138,13 +162,58 @@ class LevelledSlide(ABC):
         size = self.info.levels[level]
         inside = Box(x, y, width, height).clipped(size.width, size.height)
         if inside == Box(x, y, width, height):
-            return self._read_level(level, x, y, width, height)
+            return self._readable(level, inside)
         window = white_canvas(height, width)
         if inside is not None:
-            part = self._read_level(level, inside.x, inside.y, inside.width, inside.height)
+            part = self._readable(level, inside)
             top, left = inside.y - y, inside.x - x
             window[top : top + inside.height, left : left + inside.width] = part
         return window
+
+    def _readable(self, level: int, window: Box) -> RgbImage:
+        """A rectangle inside a level; white where a piece is passed over."""
+        try:
+            return self._read_level(level, window.x, window.y, window.width, window.height)
+        except DamagedSlideError:
+            if self._passed_over is None:
+                raise
+        picture = white_canvas(window.height, window.width)
+        for piece, part in self._pieces(level, window):
+            if (level, piece) in self._passed_over:
+                continue
+            top, left = part.y - window.y, part.x - window.x
+            where = slice(top, top + part.height), slice(left, left + part.width)
+            try:
+                picture[where] = self._read_level(level, part.x, part.y, part.width, part.height)
+            except DamagedSlideError as error:
+                if len(self._passed_over) >= MOST_PIECES:
+                    raise DamagedSlideError(
+                        f"damaged: more than {MOST_PIECES} tiles cannot be decoded; one of them: "
+                        f"{error}"
+                    ) from None
+                self._passed_over[level, piece] = None
+        return picture
+
+    def _pieces(self, level: int, window: Box) -> Iterator[tuple[Box, Box]]:
+        """The stored tiles under a rectangle of a level, and the part of each that lies in it."""
+        columns, rows = self._piece_size(level)
+        size = self.info.levels[level]
+        for y in range(window.y // rows * rows, window.bottom, rows):
+            for x in range(window.x // columns * columns, window.right, columns):
+                piece = Box(x, y, min(columns, size.width - x), min(rows, size.height - y))
+                left, top = max(x, window.x), max(y, window.y)
+                right, bottom = min(piece.right, window.right), min(piece.bottom, window.bottom)
+                yield piece, Box(left, top, right - left, bottom - top)
+
+    def _piece_size(self, level: int) -> tuple[int, int]:
+        """(columns, rows) of what is stored together on a level."""
+        return _PIECE, _PIECE
+
+    def _on_slide(self, level: int, piece: Box) -> Box:
+        scale_x, scale_y = self.scales[level]
+        x, y = round(piece.x * scale_x), round(piece.y * scale_y)
+        width, height = round(piece.width * scale_x), round(piece.height * scale_y)
+        return Box(x, y, max(1, width), max(1, height))
 
 
 def level_scales(sizes: tuple[tuple[int, int], ...]) -> tuple[tuple[float, float], ...]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from enum import Enum
 from pathlib import Path
 
-from histoscore.errors import DamagedSlideError, NotASlideError, SlideError, UnsupportedSlideError
+from histoscore.errors import (
+    DamagedSlideError,
+    NotASlideError,
+    SlideError,
+    UnreachableSlideError,
+    UnsupportedSlideError,
+)
+from histoscore.files import patiently
 
 HEAD_BYTES = 4096
 
@@ -63,7 +70,7 @@ def content_of(path: Path) -> Content:
         NotASlideError: missing, empty, a folder, or a picture under a slide format's ending.
         UnsupportedSlideError: an Olympus VSI, whose pixels lie in another file.
         DamagedSlideError: an MRXS without its folder.
-        SlideError: the file cannot be read at all.
+        UnreachableSlideError: the file cannot be read at all.
     """
     head = _head(path)
     content = next((kind for magic, kind in _READABLE.items() if head.startswith(magic)), None)
@@ -93,15 +100,24 @@ def _head(path: Path) -> bytes:
     if path.is_dir():
         raise NotASlideError("not a slide; content looks like a folder")
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+        head = patiently(lambda: _first_bytes(path))
     except FileNotFoundError:
         raise NotASlideError("file not found") from None
     except OSError as error:
-        raise SlideError(f"cannot be read ({error.strerror})") from None
+        raise unreachable(error) from None
     if not head:
         raise NotASlideError("empty file")
     return head
+
+
+def unreachable(error: OSError) -> UnreachableSlideError:
+    """The error for a file that the system does not hand out."""
+    return UnreachableSlideError(f"cannot be read ({error.strerror})")
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
 
 
 def _check_mrxs_folder(path: Path) -> None:

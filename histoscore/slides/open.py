@@ -12,7 +12,7 @@ from histoscore.config import LimitSettings
 from histoscore.errors import PixelSizeError
 from histoscore.records import SlideInfo
 from histoscore.slides.base import LevelledSlide, Slide
-from histoscore.slides.content import Content, content_of, refusal
+from histoscore.slides.content import Content, content_of, refusal, unreachable
 from histoscore.slides.mpp import ASSUMED
 
 Reader = Callable[[Path, float | None, LimitSettings], LevelledSlide]
@@ -43,7 +43,16 @@ def open_slide(
     Raises:
         SlideError: one of its kinds; `str(error)` is the reason that the tables show.
     """
-    reader, limits = _reader(reader_for(path)), limits or LimitSettings()
+    try:
+        return _opened(path, sheet_mpp, limits or LimitSettings(), assume_mpp)
+    except OSError as error:
+        raise unreachable(error) from None
+
+
+def _opened(
+    path: Path, sheet_mpp: float | None, limits: LimitSettings, assume_mpp: float | None
+) -> LevelledSlide:
+    reader = _reader(reader_for(path))
     try:
         return reader(path, sheet_mpp, limits)
     except PixelSizeError as error:

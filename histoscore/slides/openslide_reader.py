@@ -10,7 +10,12 @@ import numpy as np
 import openslide
 
 from histoscore.config import LimitSettings
-from histoscore.errors import DamagedSlideError, SlideError, UnsupportedSlideError
+from histoscore.errors import (
+    DamagedSlideError,
+    SlideError,
+    UnreachableSlideError,
+    UnsupportedSlideError,
+)
 from histoscore.records import RgbImage, SlideInfo
 from histoscore.slides.base import LevelledSlide, check_level_size, level_scales, levels_of
 from histoscore.slides.colour import on_white
@@ -24,6 +29,10 @@ from histoscore.slides.stored_tiles import VENDORS, StoredTiles
 
 _MISSING = re.compile(r"(?:Couldn't|Could not|Can't) open (.+?): No such file")
 _SHORT = re.compile(r"short read|end of file", re.IGNORECASE)
+_DROPPED = re.compile(
+    r"Input/output error|Stale file handle|not connected|Host is down|No route|Network is|"
+    r"Permission denied|timed out"
+)
 _UNSUPPORTED = re.compile(r"unsupported|not supported|JPEG XR", re.IGNORECASE)
 """OpenSlide's reasons come as text only."""
 
@@ -53,12 +62,13 @@ class OpenSlideReader(LevelledSlide):
         size, notes = resolve_pixel_size(declared, sheet_mpp)
         self.scales = level_scales(sizes)
         vendor = self._handle.properties.get("openslide.vendor", "")
-        scales = self._handle.level_downsamples
+        self._downsamples = tuple(map(float, self._handle.level_downsamples))
         self._tiles = (
-            StoredTiles(path, sizes, [float(s).is_integer() for s in scales])
+            StoredTiles(path, sizes, [scale.is_integer() for scale in self._downsamples])
             if vendor in VENDORS
             else None
         )
+        self._stored = _tile_sizes(dict(self._handle.properties), len(sizes))
         self.info = SlideInfo(
             path=str(path),
             reader="openslide",
@@ -87,6 +97,9 @@ class OpenSlideReader(LevelledSlide):
         if self._tiles:
             self._tiles.close()
 
+    def _piece_size(self, level: int) -> tuple[int, int]:
+        return self._stored[level] or super()._piece_size(level)
+
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         if self._tiles and self._tiles.reads(level, self._composed):
             try:
@@ -107,17 +120,25 @@ class OpenSlideReader(LevelledSlide):
 
     def _composed(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         """As OpenSlide composes it."""
-        handle = self._handle
-        downsample = handle.level_downsamples[level]
+        downsample = self._downsamples[level]
         corner = round(x * downsample), round(y * downsample)
+        handle = self._handle
         try:
             return _on_white(np.asarray(handle.read_region(corner, level, (width, height))))
-        except openslide.OpenSlideError as error:
+        except openslide.OpenSlideError:
             self._replace(handle)
-            raise DamagedSlideError(
-                f"damaged: unreadable pixels at level {level}, x {corner[0]}, y {corner[1]} "
-                f"({error})"
-            ) from None
+        # Another thread may have met damage elsewhere and broken the handle that both read from;
+        # whether these pixels are damaged shows on a handle of their own.
+        with _opened(self._path) as own:
+            try:
+                return _on_white(np.asarray(own.read_region(corner, level, (width, height))))
+            except openslide.OpenSlideError as error:
+                if _DROPPED.search(str(error)):
+                    raise UnreachableSlideError(f"cannot be read ({error})") from None
+                raise DamagedSlideError(
+                    f"damaged: unreadable pixels at level {level}, x {corner[0]}, y {corner[1]} "
+                    f"({error})"
+                ) from None
 
     def _replace(self, broken: openslide.OpenSlide) -> None:
         """Open the file again, once however many threads met the error.
@@ -143,6 +164,8 @@ def refused_opening(text: str) -> SlideError:
     missing = _MISSING.search(text)
     if missing:
         return DamagedSlideError(f"companion files missing: {PurePath(missing.group(1)).name}")
+    if _DROPPED.search(text):
+        return UnreachableSlideError(f"cannot be read ({text})")
     if _SHORT.search(text):
         return DamagedSlideError("truncated (short read)")
     if _UNSUPPORTED.search(text):
@@ -162,6 +185,16 @@ def _declared_size(properties: dict[str, str]) -> DeclaredSize | None:
         return None
     unit = _UM_PER_UNIT.get(properties.get("tiff.ResolutionUnit", ""))
     return size_from_resolution(_number(x), _number(y), unit)
+
+
+def _tile_sizes(properties: dict[str, str], levels: int) -> list[tuple[int, int] | None]:
+    """(columns, rows) of each level's tiles; None where the format has none or does not say."""
+    sizes = []
+    for level in range(levels):
+        names = (f"openslide.level[{level}].tile-{side}" for side in ("width", "height"))
+        columns, rows = (int(properties.get(name, 0)) for name in names)
+        sizes.append((columns, rows) if columns > 0 and rows > 0 else None)
+    return sizes
 
 
 def _number(text: str) -> float:

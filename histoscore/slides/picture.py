@@ -13,6 +13,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from histoscore.config import LimitSettings
 from histoscore.errors import DamagedSlideError, UnsupportedSlideError
+from histoscore.files import is_dropped, patiently
 from histoscore.records import RgbImage, SlideInfo
 from histoscore.slides.base import LevelledSlide, level_scales, levels_of
 from histoscore.slides.colour import grey_as_rgb, on_white
@@ -34,7 +35,7 @@ class PictureReader(LevelledSlide):
     """A picture that is held in memory: one level, no label."""
 
     def __init__(self, path: Path, sheet_mpp: float | None, limits: LimitSettings) -> None:
-        self._pixels, kind, declared = _decoded(path, limits)
+        self._pixels, kind, declared = patiently(lambda: _decoded(path, limits))
         height, width = self._pixels.shape[:2]
         size, notes = resolve_pixel_size(declared, sheet_mpp)
         self.scales = level_scales(((width, height),))
@@ -70,6 +71,8 @@ def _decoded(path: Path, limits: LimitSettings) -> tuple[RgbImage, str, Declared
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise UnsupportedSlideError(_unsupported(error)) from None
     except _DECODE_ERRORS as error:
+        if isinstance(error, OSError) and is_dropped(error):
+            raise
         raise DamagedSlideError(_damage(error)) from None
 
 

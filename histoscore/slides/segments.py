@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histoscore.errors import DamagedSlideError
+from histoscore.files import patiently
 from histoscore.records import RgbImage
 from histoscore.slides.colour import eight_bits, grey_as_rgb, on_white, white_canvas
 from histoscore.slides.reduced import FACTORS, ReducedJpeg, is_alike
@@ -73,6 +74,10 @@ class Segments:
         if not (whole and self._reduces(level, factor)):
             return None
         return self._put_together(level, x, y, width, height, factor)
+
+    def size(self, level: int) -> tuple[int, int]:
+        """(columns, rows) of a level's tiles or strips."""
+        return self._pages[level].size
 
     def samples(self, level: int, index: int) -> NDArray[Any] | None:
         """Samples (rows, columns, samples) of a segment; None where none is stored (sparse).
@@ -147,6 +152,9 @@ class PositionedFile:
 
     def read(self, offset: int, count: int) -> bytes:
         """`count` bytes from `offset` on; fewer where the file ends."""
+        return patiently(lambda: self._read(offset, count))
+
+    def _read(self, offset: int, count: int) -> bytes:
         if hasattr(os, "pread"):
             return os.pread(self._file.fileno(), count, offset)
         with self._lock:  # Windows

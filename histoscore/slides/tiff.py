@@ -25,8 +25,7 @@ class TiffReader(LevelledSlide):
 
     def __init__(self, path: Path, sheet_mpp: float | None, limits: LimitSettings) -> None:
         with _opened(path) as file, ExitStack() as refused:
-            layout = _layout(file)
-            _check_sizes(layout, limits)
+            layout = _layout(file, limits)
             self._segments = _segments(path, layout)
             refused.callback(self._segments.close)
             if layout.pages[-1].dtype == np.uint16:
@@ -60,6 +59,9 @@ class TiffReader(LevelledSlide):
                 "of 65535); save the slide as 8-bit RGB"
             )
 
+    def _piece_size(self, level: int) -> tuple[int, int]:
+        return self._segments.size(level)
+
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> RgbImage:
         return self._segments.read(level, x, y, width, height)
 
@@ -79,9 +81,11 @@ def _opened(path: Path) -> tifffile.TiffFile:
         raise damaged(error) from None
 
 
-def _layout(file: tifffile.TiffFile) -> TiffLayout:
+def _layout(file: tifffile.TiffFile, limits: LimitSettings) -> TiffLayout:
     try:
-        return layout_of(file)
+        layout = layout_of(file)
+        _check_sizes(layout, limits)
+        return layout
     except MALFORMED as error:
         raise damaged(error) from None
 

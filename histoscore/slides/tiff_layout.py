@@ -11,7 +11,9 @@ from typing import Any
 
 import tifffile
 
-from histoscore.errors import DamagedSlideError, UnsupportedSlideError
+from histoscore.errors import DamagedSlideError, SlideError, UnsupportedSlideError
+from histoscore.files import is_dropped
+from histoscore.slides.content import unreachable
 from histoscore.slides.mpp import DeclaredSize, size_from_resolution
 from histoscore.slides.ome import OmePixels, ome_pixels
 
@@ -83,8 +85,10 @@ def layout_of(file: tifffile.TiffFile) -> TiffLayout:
     )
 
 
-def damaged(error: BaseException) -> DamagedSlideError:
-    """The error for what tifffile or a decoder raised."""
+def damaged(error: BaseException) -> SlideError:
+    """The error for what tifffile or a decoder raised, or the machine while they read."""
+    if isinstance(error, OSError) and is_dropped(error):
+        return unreachable(error)
     text = " ".join(str(error).split())[:160]
     return DamagedSlideError(f"damaged: the TIFF cannot be decoded ({text or 'no detail'})")
 

@@ -64,6 +64,7 @@ def parsed(page: str) -> Balance:
     return parser
 
 
+@pytest.mark.fault(32)
 def test_it_is_well_formed_and_runs_no_script(page: str) -> None:
     assert not {"script", "link", "iframe", "object"} & parsed(page).seen
     assert "default-src 'none'" in page
@@ -77,6 +78,7 @@ def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
     assert "@import" not in page
 
 
+@pytest.mark.fault(32)
 def test_names_are_escaped(page: str) -> None:
     assert EVIL not in page
     assert EVIL in parsed(page).text

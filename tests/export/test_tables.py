@@ -118,6 +118,7 @@ def test_a_persons_grades_of_a_section_that_the_model_withheld_have_rows() -> No
     assert {r["reason"] for r in rows} == {"no joint found"}
 
 
+@pytest.mark.fault(31)
 def test_text_that_looks_like_a_formula_is_quoted_and_numbers_are_not() -> None:
     animals = {r["animal"] for r in rows_of("slides")}
     assert {"'=2+3", "'-5", "'@six", "001", "1E5", "NA", "MARCH1"} <= animals
@@ -127,6 +128,7 @@ def test_text_that_looks_like_a_formula_is_quoted_and_numbers_are_not() -> None:
 
 
 @pytest.mark.parametrize("start", list("=+-@\t\r＝＋－＠"))
+@pytest.mark.fault(31)
 def test_every_formula_start_is_quoted(start: str) -> None:
     assert harmless(start + "1") == "'" + start + "1"
 

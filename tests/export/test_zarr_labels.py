@@ -91,12 +91,14 @@ def test_every_chunk_is_on_the_disk_even_an_empty_one(store: Path) -> None:
     assert marker["chunks"] == len(chunks_of(store)) == 2 * (2 * 3 + 1 * 2 + 1 + 1)
 
 
+@pytest.mark.fault(52)
 def test_a_missing_chunk_is_noticed(store: Path) -> None:
     chunks_of(store)[-1].unlink()
     with pytest.raises(StoredResultError, match="missing or changed; score the slide again"):
         read_label_store(store)
 
 
+@pytest.mark.fault(52)
 def test_a_truncated_chunk_is_noticed(store: Path) -> None:
     chunk = chunks_of(store)[0]
     chunk.write_bytes(chunk.read_bytes()[:-1])
@@ -104,6 +106,7 @@ def test_a_truncated_chunk_is_noticed(store: Path) -> None:
         read_label_store(store)
 
 
+@pytest.mark.fault(52)
 def test_a_store_without_its_marker_is_not_believed(store: Path) -> None:
     (store / MARKER).unlink()
     with pytest.raises(StoredResultError, match="was not finished"):

@@ -1,7 +1,7 @@
 """A scorer for tests of the machinery around it: each slide's text says what happens to it.
 
 A slide file holds `WORD ARGUMENT`: `grade 2`, `refuse too blurred`, `crash 11`, `crash-once 9`,
-`hang 60`, `hang-once 60`, `slow 0.3`, `bug`, `memory`, `disk`.
+`hang 60`, `hang-once 60`, `slow 0.3`, `bug`, `memory`, `greedy 400`, `device x`, `disk`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from pathlib import Path
 from PIL import Image
 
 from histoscore.config import ScoreConfig
-from histoscore.errors import DamagedSlideError, EnvironmentStopError, ModelError, NotASlideError
+from histoscore.errors import (
+    DamagedSlideError,
+    DeviceError,
+    EnvironmentStopError,
+    ModelError,
+    NotASlideError,
+)
 from histoscore.files import sha256_of, write_atomic
 from histoscore.pipeline.messages import ReportTiles
 from histoscore.records import CompartmentResult, SectionResult, SlideJob, SlideResult
@@ -141,6 +147,11 @@ def _act(word: str, argument: str, once: Path) -> None:
             raise DamagedSlideError(argument)
         case "memory":
             raise MemoryError
+        case "greedy":
+            held = bytearray(int(argument) << 20)
+            time.sleep(60 if held else 0)
+        case "device":
+            raise DeviceError(f"device: {argument}")
         case "bug":
             raise KeyError(argument)
         case "disk":

@@ -94,6 +94,7 @@ def test_networks_load_as_they_were_stored(
 class TestRefusals:
     """What is wrong with a bundle is said before anything is scored."""
 
+    @pytest.mark.fault(48)
     def test_changed_weights(self, folder: Path) -> None:
         file = folder / "fine.safetensors"
         data = bytearray(file.read_bytes())
@@ -130,6 +131,7 @@ class TestRefusals:
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
+    @pytest.mark.fault(48)
     def test_a_card_that_is_not_one(self, folder: Path, change: Any, place: str) -> None:
         changed_card(folder, change)
         with pytest.raises(ModelError, match=rf"model\.json: not a model card \(.*{place}"):
@@ -238,6 +240,7 @@ class _Canary:
 
 
 @pytest.mark.parametrize("name", ["coarse.pt", "coarse.safetensors.pt", "model.pkl", "weights.bin"])
+@pytest.mark.fault(48)
 def test_a_pickle_in_the_folder_is_never_opened(folder: Path, name: str, tmp_path: Path) -> None:
     (folder / name).write_bytes(pickle.dumps(_Canary(tmp_path / "trace")))
     found = find_bundle(str(folder))
@@ -247,6 +250,7 @@ def test_a_pickle_in_the_folder_is_never_opened(folder: Path, name: str, tmp_pat
     assert not (tmp_path / "trace").exists()
 
 
+@pytest.mark.fault(48)
 def test_a_pickle_in_the_place_of_weights_is_never_opened(folder: Path, tmp_path: Path) -> None:
     """Even where the card was forged to match it."""
     from histoscore.files import sha256_of

@@ -52,6 +52,7 @@ def openvino_says(module: nn.Module, zones: bool = True, weights: str | None = N
 
 
 @pytest.mark.parametrize("zones", [True, False])
+@pytest.mark.fault(60)
 def test_engines_say_the_same(module: nn.Module, zones: bool) -> None:
     torch_says = TorchEngine(module, CPU, "float32", zones)(tiles()).numpy()
     found = openvino_says(module, zones)
@@ -210,6 +211,7 @@ class TestInThePredictor:
         assert facts["engine"] == f"{engine} cpu float32"
         assert int(facts["engine_threads"]) >= 1
 
+    @pytest.mark.fault(41)
     def test_where_memory_is_short_the_batch_is_halved(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -233,6 +235,7 @@ class TestInThePredictor:
         small.coarse(self.slide(), box)
         assert set(asked) == {2}, "what was learnt about the memory is kept"
 
+    @pytest.mark.fault(41)
     def test_one_tile_that_is_too_much_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Full(TorchEngine):
             def __call__(self, tiles: Tensor) -> Tensor:

@@ -223,11 +223,13 @@ class TestWeightFiles:
         kinds = {t.dtype for t in load_file(file).values() if t.is_floating_point()}
         assert kinds == {torch.float16}
 
+    @pytest.mark.fault(48)
     def test_another_architectures_weights_are_refused(self, tmp_path: Path) -> None:
         save_weights(build_network(GRADER), tmp_path / "w.safetensors")
         with pytest.raises(ModelError, match=r"w\.safetensors: these weights do not fit"):
             load_weights(build_network(COARSE), tmp_path / "w.safetensors")
 
+    @pytest.mark.fault(48)
     def test_another_number_of_classes_is_refused(self, tmp_path: Path) -> None:
         network, file = build_network(GRADER), tmp_path / "w.safetensors"
         state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -238,6 +240,7 @@ class TestWeightFiles:
             load_weights(build_network(GRADER), file)
 
     @pytest.mark.parametrize("kept", [0, 4, 300, 100_000])
+    @pytest.mark.fault(48)
     def test_a_truncated_file_is_refused(self, kept: int, tmp_path: Path) -> None:
         network, file = build_network(GRADER), tmp_path / "w.safetensors"
         save_weights(network, file)

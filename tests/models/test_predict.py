@@ -229,6 +229,7 @@ class TestFine:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.fault(43)
 def test_a_map_that_is_not_finite_is_refused(value: float) -> None:
     with pytest.raises(PredictionError, match="not finite"):
         predictor(NotANumber(value)).coarse(cloudy(), WHOLE)

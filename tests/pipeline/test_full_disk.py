@@ -46,6 +46,8 @@ def check_whole(run: Path) -> None:
     assert AuditTrail(run / "events.jsonl").problems() == []
 
 
+@pytest.mark.fault(33)
+@pytest.mark.fault(34)
 def test_at_every_write_a_full_disk_stops_the_run_and_a_rerun_mends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

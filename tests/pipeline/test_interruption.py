@@ -75,6 +75,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.fault(35)
 def test_a_run_killed_at_any_time_goes_on_where_it_was(
     tmp_path: Path, undisturbed: dict[str, list[dict[str, str]]], seed: int
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_worker_whose_parent_is_gone_ends_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.fault(58)
 def test_an_interrupt_leaves_a_run_that_goes_on(
     tmp_path: Path, undisturbed: dict[str, list[dict[str, str]]], how: signal.Signals
 ) -> None:
@@ -126,6 +128,7 @@ def test_an_interrupt_leaves_a_run_that_goes_on(
     assert tables(run) == undisturbed
 
 
+@pytest.mark.fault(37)
 def test_a_dead_runs_lock_is_taken_over_and_told(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "hang-once 60"})
     process = start("score", sheet, "--out", tmp_path / "run", *QUICK)
@@ -138,6 +141,7 @@ def test_a_dead_runs_lock_is_taken_over_and_told(tmp_path: Path) -> None:
     assert AuditTrail(tmp_path / "run" / "events.jsonl").last("lock taken over") is not None
 
 
+@pytest.mark.fault(37)
 def test_two_runs_on_one_folder_the_second_is_refused(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "hang 60"})
     process = start("score", sheet, "--out", tmp_path / "run")

@@ -262,6 +262,7 @@ def test_each_section_has_its_own_fate(scorer: SlideScorer, two_sections: Path) 
     assert result.reason == NO_JOINT
 
 
+@pytest.mark.fault(20)
 def test_the_sheet_may_choose_among_sections(scorer: SlideScorer, two_sections: Path) -> None:
     result = scorer.score(job(two_sections, sections=(2,)), quiet)
     assert [s.section for s in result.sections] == [2]
@@ -326,12 +327,14 @@ class TestAKneeOfUnknownScale:
 class TestWithheld:
     """No grade, and the reason in plain words."""
 
+    @pytest.mark.fault(13)
     def test_a_blank_slide_has_no_tissue(self, scorer: SlideScorer, tmp_path: Path) -> None:
         path = save(np.full((900, 1300, 3), 246, np.uint8), tmp_path / "blank.png")
         result = scorer.score(job(path), quiet)
         assert (result.status, result.sections) == (Status.NO_TISSUE, ())
         assert result.reason == "no tissue found on this slide"
 
+    @pytest.mark.fault(14)
     def test_cartilage_of_one_bone_alone_is_no_joint_and_can_be_looked_at(
         self, scorer: SlideScorer, tmp_path: Path
     ) -> None:
@@ -359,6 +362,7 @@ class TestWithheld:
         assert_withheld(result, NO_JOINT)
         assert result.sections[0].overlay is None
 
+    @pytest.mark.fault(19)
     def test_a_foreign_stain_is_named(
         self, scorer: SlideScorer, ill: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -369,6 +373,7 @@ class TestWithheld:
         assert_withheld(result, "stain outside the training range: blue green share")
         assert "is this Safranin O / Fast Green?" in result.reason
 
+    @pytest.mark.fault(19)
     def test_haematoxylin_and_eosin_is_withheld(
         self, miniature: Miniature, real_data: Path, run: Path
     ) -> None:
@@ -391,6 +396,7 @@ def assert_withheld(result: SlideResult, reason: str) -> None:
             assert compartment.hyaline_area_um2 is None
 
 
+@pytest.mark.fault(43)
 def test_networks_that_give_no_number_fail_the_slide(
     scorer: SlideScorer, ill: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,9 @@ def test_run_json_says_what_the_run_was_made_with(tmp_path: Path) -> None:
     assert record["started"].endswith("+00:00")
 
 
+@pytest.mark.fault(44)
+@pytest.mark.fault(45)
+@pytest.mark.fault(47)
 def test_one_bad_slide_costs_no_other(tmp_path: Path) -> None:
     slides = {
         "good.svs": "grade 3",
@@ -117,6 +120,7 @@ def test_one_bad_slide_costs_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("accident", ["crash-once 9", "hang-once 60"])
+@pytest.mark.fault(44)
 def test_a_slide_survives_one_accident(tmp_path: Path, accident: str) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": accident})
     summary = run_study(sheet, tmp_path / "run", **{"limits.seconds_per_slide": 2})
@@ -133,6 +137,7 @@ def test_the_next_slide_is_prepared_while_one_is_scored(tmp_path: Path) -> None:
     assert (tmp_path / "prepared.txt").read_text().split() == ["b.svs", "c.svs"]
 
 
+@pytest.mark.fault(45)
 def test_a_slide_that_brings_the_worker_down_early_costs_no_other(tmp_path: Path) -> None:
     """The slide at hand is tried again without preparing the next, and is not blamed twice."""
     sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "crash-ahead 9"})
@@ -141,6 +146,7 @@ def test_a_slide_that_brings_the_worker_down_early_costs_no_other(tmp_path: Path
     assert times_scored(tmp_path)["b.svs"] == 1
 
 
+@pytest.mark.fault(60)
 def test_the_same_call_again_scores_nothing_and_gives_the_same_bytes(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 2", "b.svs": "refuse no", "c.svs": "grade 0"})
     run_study(sheet, tmp_path / "run")
@@ -181,6 +187,7 @@ def test_results_that_a_killed_call_could_not_seal_are_sealed_by_the_next(tmp_pa
     assert verify(run.path) == []
 
 
+@pytest.mark.fault(21)
 def test_excluded_and_doubled_slides_are_skipped_with_their_reason(tmp_path: Path) -> None:
     for name in ("a.svs", "again.svs"):
         (tmp_path / name).write_text("grade 1\n")
@@ -201,6 +208,7 @@ def test_excluded_and_doubled_slides_are_skipped_with_their_reason(tmp_path: Pat
     assert verify(tmp_path / "run") == []
 
 
+@pytest.mark.fault(21)
 def test_one_file_for_two_animals_stops_the_study(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 1"})
     (tmp_path / "b.svs").write_bytes((tmp_path / "a.svs").read_bytes())
@@ -222,6 +230,7 @@ def test_empty_files_are_not_each_others_doubles(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.fault(24)
 def test_slides_that_are_not_there_stop_the_study_unless_allowed(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 2"})
     (tmp_path / "b.svs").unlink()
@@ -234,6 +243,7 @@ def test_slides_that_are_not_there_stop_the_study_unless_allowed(tmp_path: Path)
     assert run_study(sheet, tmp_path / "run", options).exit_code == 0
 
 
+@pytest.mark.fault(5)
 def test_a_folder_named_like_a_slide_fails_alone(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 2"})
     (tmp_path / "b.svs").unlink()
@@ -242,6 +252,7 @@ def test_a_folder_named_like_a_slide_fails_alone(tmp_path: Path) -> None:
     assert outcomes(tmp_path / "run")["b.svs"] == "failed: not a slide; it is a folder"
 
 
+@pytest.mark.fault(3)
 def test_a_slide_that_changed_since_the_run_began_fails_with_both_hashes(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 2"})
     run_study(sheet, tmp_path / "run")
@@ -256,6 +267,7 @@ def test_a_slide_that_changed_since_the_run_began_fails_with_both_hashes(tmp_pat
     assert times_scored(tmp_path) == {"a.svs": 1, "b.svs": 1}
 
 
+@pytest.mark.fault(38)
 def test_a_run_of_another_config_or_sheet_is_refused_with_the_difference(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "grade 2"})
     run_study(sheet, tmp_path / "run")
@@ -285,6 +297,7 @@ def test_a_run_that_another_process_holds_is_refused(tmp_path: Path) -> None:
     assert times_scored(tmp_path) == {}
 
 
+@pytest.mark.fault(33)
 def test_a_full_disk_in_the_worker_stops_the_run_and_keeps_what_is_done(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 1", "b.svs": "disk /run/x.png"})
     with pytest.raises(EnvironmentStopError, match=r"/run/x\.png: cannot be written"):

@@ -56,6 +56,7 @@ def test_a_result_under_another_key_is_not_believed(run: RunFolder) -> None:
 
 @pytest.mark.parametrize("picture", ["overlay", "geojson", "chunk"])
 @pytest.mark.parametrize("gone", [True, False])
+@pytest.mark.fault(35)
 def test_a_result_without_its_pictures_is_not_believed(
     run: RunFolder, picture: str, gone: bool
 ) -> None:
@@ -82,6 +83,8 @@ def test_clearing_takes_a_slides_pictures_and_no_others(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("slide", ["../../outside.svs", "/etc/passwd", "CON", "a\nb", "x" * 400])
+@pytest.mark.fault(29)
+@pytest.mark.fault(30)
 def test_what_is_written_never_takes_its_place_from_the_sheet(run: RunFolder, slide: str) -> None:
     for path in (run.overlay_path(slide, 2), run.geojson_path(slide), run.label_path(slide, 2)):
         assert path.resolve().is_relative_to(run.path.resolve())

@@ -43,6 +43,7 @@ def test_the_lock_names_its_owner_and_is_gone_afterwards(tmp_path: Path) -> None
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.fault(37)
 def test_a_second_run_is_refused_with_process_host_and_start(tmp_path: Path) -> None:
     with RunLock(tmp_path):
         owner = owner_of(tmp_path)
@@ -59,6 +60,7 @@ def test_take_over_does_not_overrule_a_living_process_here(tmp_path: Path) -> No
         pytest.fail("two owners")
 
 
+@pytest.mark.fault(37)
 def test_a_dead_owners_lock_is_taken_over(tmp_path: Path, dead_process: int) -> None:
     dead = leave_lock(tmp_path, pid=dead_process)
     with RunLock(tmp_path) as lock:
@@ -73,6 +75,7 @@ def test_a_later_process_with_the_same_id_is_not_the_owner(tmp_path: Path) -> No
         assert lock.replaced is not None
 
 
+@pytest.mark.fault(37)
 def test_another_hosts_lock_stays_unless_it_is_overruled(tmp_path: Path) -> None:
     leave_lock(tmp_path, host="node17")
     with pytest.raises(RunInUseError, match=r"node17.*--take-over"), RunLock(tmp_path):
@@ -115,6 +118,7 @@ def test_a_process_has_one_start_and_a_dead_one_none(dead_process: int) -> None:
     assert process_start(dead_process) is None
 
 
+@pytest.mark.fault(40)
 def test_without_links_the_lock_is_still_exclusive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_expected_grade_lies_on_the_ladder(weights: list[float]) -> None:
         ([0.5, 0.5], "has 2 grades, oarsi_mouse_2010 8"),
     ],
 )
+@pytest.mark.fault(43)
 def test_output_that_cannot_be_trusted_is_never_a_grade(
     probabilities: list[float], reason: str
 ) -> None:

@@ -54,6 +54,7 @@ def test_a_sheet_that_agrees_within_5_percent_needs_no_note() -> None:
         (2.01, 2.01, "2.01"),
     ],
 )
+@pytest.mark.fault(9)
 def test_an_absurd_size_is_refused_with_the_way_out(x: float, y: float, said: str) -> None:
     with pytest.raises(PixelSizeError) as refused:
         resolve_pixel_size(DeclaredSize(x, y, TIFF_TAGS), None)
@@ -62,12 +63,14 @@ def test_an_absurd_size_is_refused_with_the_way_out(x: float, y: float, said: st
     )
 
 
+@pytest.mark.fault(8)
 def test_a_missing_size_is_refused_with_the_way_out() -> None:
     with pytest.raises(PixelSizeError, match=r"\(the file says nothing\); give one in the study"):
         resolve_pixel_size(None, None)
 
 
 @pytest.mark.parametrize("sheet_mpp", [0.05, 0.0, -1.0, 2.5, math.nan])
+@pytest.mark.fault(9)
 def test_an_absurd_sheet_is_refused_even_where_the_file_is_fine(sheet_mpp: float) -> None:
     with pytest.raises(PixelSizeError, match="the study sheet says"):
         resolve_pixel_size(DeclaredSize(0.5, 0.5, SCANNER), sheet_mpp)

@@ -55,6 +55,8 @@ def written(path: Path, content: bytes) -> Path:
         ),
     ],
 )
+@pytest.mark.fault(1)
+@pytest.mark.fault(5)
 def test_what_is_no_slide_is_named(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     with pytest.raises(NotASlideError) as refused:
         open_slide(written(tmp_path / name, content))
@@ -62,11 +64,13 @@ def test_what_is_no_slide_is_named(tmp_path: Path, name: str, content: bytes, re
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.fault(5)
 def test_a_picture_under_a_scanner_ending_is_no_slide(tmp_path: Path, kind: str) -> None:
     with pytest.raises(NotASlideError, match=f"^not a slide; content looks like {kind}$"):
         open_slide(write_picture(tmp_path / "a.svs", kind), sheet_mpp=0.5)
 
 
+@pytest.mark.fault(5)
 def test_a_folder_is_no_slide(tmp_path: Path) -> None:
     (tmp_path / "a.svs").mkdir()
     with pytest.raises(NotASlideError, match=r"^not a slide; content looks like a folder$"):
@@ -86,6 +90,7 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
         ("a.bmp", b"BM" + bytes(100), "BMP"),
     ],
 )
+@pytest.mark.fault(6)
 def test_formats_that_are_not_read_come_with_what_to_do(
     tmp_path: Path, name: str, content: bytes, words: str
 ) -> None:
@@ -93,6 +98,7 @@ def test_formats_that_are_not_read_come_with_what_to_do(
         open_slide(written(tmp_path / name, content))
 
 
+@pytest.mark.fault(7)
 def test_mrxs_without_its_folder_names_what_is_missing(tmp_path: Path) -> None:
     slide = write_picture(tmp_path / "knee.mrxs", "JPEG")
     with pytest.raises(DamagedSlideError, match=r"companion files missing: knee/Slidedat\.ini"):
@@ -112,6 +118,8 @@ def test_mrxs_without_its_folder_names_what_is_missing(tmp_path: Path) -> None:
         ("Bad DICOM", DamagedSlideError, "damaged: OpenSlide cannot open it (Bad DICOM)"),
     ],
 )
+@pytest.mark.fault(6)
+@pytest.mark.fault(7)
 def test_what_openslide_says_becomes_a_reason(
     said: str, kind: type[SlideError], reason: str
 ) -> None:
@@ -131,6 +139,7 @@ WRITERS = {
 
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+@pytest.mark.fault(2)
 def test_a_file_cut_short_is_refused_at_opening(tmp_path: Path, name: str, share: float) -> None:
     path = cut(WRITERS[name](tmp_path / name), share)
     with pytest.raises(DamagedSlideError, match=r"^truncated \(short read\)$"):
@@ -157,6 +166,7 @@ def test_the_ending_does_not_matter_for_a_picture(tmp_path: Path) -> None:
     assert reader_for(write_picture(tmp_path / "a.tif", "PNG")) == "picture"
 
 
+@pytest.mark.fault(8)
 def test_an_svs_without_pixel_size_is_refused_and_the_sheet_helps(tmp_path: Path) -> None:
     path = write_svs(tmp_path / "a.svs", mpp="")
     with pytest.raises(PixelSizeError, match="the file says nothing"):
@@ -175,24 +185,28 @@ def test_what_the_user_assumes_counts_only_where_nobody_says_a_pixel_size(tmp_pa
         open_slide(unknown, sheet_mpp=352.8, assume_mpp=0.8)
 
 
+@pytest.mark.fault(9)
 def test_72_dpi_is_never_taken_for_a_pixel_size(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "a.png", dpi=(72, 72))
     with pytest.raises(PixelSizeError, match=r"the file says 352\.[78]"):
         open_slide(path)
 
 
+@pytest.mark.fault(11)
 def test_a_slide_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif")
     with pytest.raises(UnsupportedSlideError, match=r"^too large: 1501 × 907 pixels"):
         open_slide(path, limits=LimitSettings(max_pixels=1_000_000))
 
 
+@pytest.mark.fault(12)
 def test_a_picture_larger_than_its_limit_is_refused(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "a.png")
     with pytest.raises(UnsupportedSlideError, match="save it as a tiled TIFF"):
         open_slide(path, 0.5, LimitSettings(max_picture_pixels=1_000_000))
 
 
+@pytest.mark.fault(11)
 def test_huge_declared_dimensions_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", levels=1)
     with tifffile.TiffFile(path, mode="r+b") as tiff:
@@ -212,6 +226,7 @@ def test_an_unreadable_file_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyP
         open_slide(path)
 
 
+@pytest.mark.fault(17)
 def test_label_and_macro_are_at_hand_and_missing_ones_are_none(tmp_path: Path) -> None:
     with open_slide(write_svs(tmp_path / "a.svs")) as slide:
         assert set(slide.info.associated) >= {"label", "macro"}
@@ -230,6 +245,7 @@ def blank_first_tile(path: Path) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.fault(4)
 def test_a_damaged_tile_is_an_error_and_the_next_read_works(tmp_path: Path) -> None:
     path = write_svs(tmp_path / "a.svs")
     blank_first_tile(path)
@@ -239,6 +255,7 @@ def test_a_damaged_tile_is_an_error_and_the_next_read_works(tmp_path: Path) -> N
         assert slide.read_at(Box(700, 500, 50, 40), Mpp(MPP)).shape == (40, 50, 3)
 
 
+@pytest.mark.fault(4)
 def test_a_damaged_tile_of_a_plain_tiff_costs_that_tile_only(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif")
     blank_first_tile(path)
@@ -246,6 +263,16 @@ def test_a_damaged_tile_of_a_plain_tiff_costs_that_tile_only(tmp_path: Path) -> 
         with pytest.raises(DamagedSlideError, match="cannot be decoded"):
             slide.read_at(Box(10, 10, 50, 40), Mpp(MPP))
         assert slide.read_at(Box(700, 500, 50, 40), Mpp(MPP)).shape == (40, 50, 3)
+
+
+@pytest.mark.fault(45)
+def test_a_tag_that_holds_two_numbers_for_one_is_damage(tmp_path: Path) -> None:
+    """Found by `benchmarks.fuzz`: it took the worker down."""
+    path = write_tiff(tmp_path / "a.tif")
+    tile_length, twice = b"\x43\x01\x04\0\1\0\0\0", b"\x43\x01\x04\0\2\0\0\0"
+    path.write_bytes(path.read_bytes().replace(tile_length, twice))
+    with pytest.raises(DamagedSlideError, match="the TIFF cannot be decoded"):
+        open_slide(path)
 
 
 def read_all(path: Path) -> np.ndarray:
@@ -263,12 +290,14 @@ def test_striped_snapshots_are_read(tmp_path: Path, compression: str | None, row
     )
 
 
+@pytest.mark.fault(15)
 def test_16_bit_samples_that_fill_their_range_lose_their_lower_byte(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, picture().astype(np.uint16) * 257, photometric="rgb")
     assert np.array_equal(read_all(path), picture())
 
 
+@pytest.mark.fault(15)
 def test_12_bits_in_16_are_refused_instead_of_read_as_black(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, picture().astype(np.uint16) * 16, photometric="rgb")
@@ -276,6 +305,7 @@ def test_12_bits_in_16_are_refused_instead_of_read_as_black(tmp_path: Path) -> N
         open_slide(path, sheet_mpp=0.5)
 
 
+@pytest.mark.fault(15)
 def test_grey_becomes_rgb_and_inverted_grey_is_turned_over(tmp_path: Path) -> None:
     grey = picture()[..., 0]
     tifffile.imwrite(tmp_path / "a.tif", grey, photometric="minisblack")
@@ -285,6 +315,7 @@ def test_grey_becomes_rgb_and_inverted_grey_is_turned_over(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.fault(15)
 def test_transparency_is_laid_on_white(tmp_path: Path, name: str) -> None:
     alpha = np.zeros((HEIGHT, WIDTH), np.uint8)
     alpha[:, : WIDTH // 2] = 255
@@ -298,6 +329,7 @@ def test_transparency_is_laid_on_white(tmp_path: Path, name: str) -> None:
     assert np.array_equal(read[:, : WIDTH // 2], picture()[:, : WIDTH // 2])
 
 
+@pytest.mark.fault(15)
 def test_cmyk_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     Image.fromarray(picture()).convert("CMYK").save(path)

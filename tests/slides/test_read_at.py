@@ -76,6 +76,7 @@ def test_level_0_is_read_pixel_for_pixel(tmp_path: Path) -> None:
     assert np.array_equal(picture, np.rint(expected(box, picture.shape)).astype(np.uint8))
 
 
+@pytest.mark.fault(16)
 def test_outside_the_slide_is_white(slide: Slide) -> None:
     picture = slide.read_at(Box(-80, -40, 120, 100), Mpp(MPP))
     assert (picture[:40] == 255).all()
@@ -83,6 +84,7 @@ def test_outside_the_slide_is_white(slide: Slide) -> None:
     assert (picture[45:, 85:].min(axis=2) < 60).all()
 
 
+@pytest.mark.fault(16)
 def test_past_the_lower_right_corner_is_white(slide: Slide) -> None:
     picture = slide.read_at(Box(WIDTH - 30, HEIGHT - 20, 90, 50), Mpp(MPP))
     assert (picture[20:] == 255).all()

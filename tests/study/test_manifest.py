@@ -73,6 +73,8 @@ def test_blank_optional_cells_are_missing_not_zero(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["None", "NA", "N/A", "null", "nan", "001", "1E5", "MARCH1", "-"])
+@pytest.mark.fault(26)
+@pytest.mark.fault(27)
 def test_text_is_text(folder: Path, text: str) -> None:
     study = study_of(folder, f"slide,animal,group,batch\na.svs,{text},{text},{text}\n")
     assert study.animals == study.groups == (text,)
@@ -136,6 +138,7 @@ def test_everything_wrong_is_told_at_once_with_its_row(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("mpp", ["0", "-0.5", "nan", "inf", "0.0005", "10000", "half", "0.5 um"])
+@pytest.mark.fault(9)
 def test_pixel_size_that_cannot_be_is_refused(folder: Path, mpp: str) -> None:
     assert "row 2, mpp:" in refusal_of(folder, f"slide,animal,mpp\na.svs,M1,{mpp}\n")
 
@@ -159,6 +162,7 @@ def test_section_numbers_may_be_separated_as_people_do(folder: Path, sections: s
 
 
 @pytest.mark.parametrize("url", ["file:///x/a.svs", "s3://bucket/a.svs", "HTTP://h/a.svs"])
+@pytest.mark.fault(29)
 def test_urls_are_refused(folder: Path, url: str) -> None:
     assert "is a URL" in refusal_of(folder, f"slide,animal\n{url},M1\n")
 
@@ -174,10 +178,12 @@ def test_excluded_slide_need_not_be_there(folder: Path) -> None:
     assert study_of(folder, text).rows[0].exclude
 
 
+@pytest.mark.fault(30)
 def test_name_too_long_for_any_file_system_is_a_missing_slide(folder: Path) -> None:
     assert "is not there" in refusal_of(folder, f"slide,animal\n{'x' * 5000}.svs,M1\n")
 
 
+@pytest.mark.fault(23)
 def test_animal_in_two_groups_is_refused(folder: Path) -> None:
     message = refusal_of(folder, "slide,animal,group\na.svs,M1,sham\nb.svs,M2,DMM\nc.svs,M1,DMM\n")
     assert "rows 2 and 4: the animal M1 stands in the groups sham and DMM" in message
@@ -198,6 +204,7 @@ def test_one_knee_cannot_be_index_and_contralateral(folder: Path) -> None:
     assert "the knee M1 L is both index and contralateral" in refusal_of(folder, text)
 
 
+@pytest.mark.fault(21)
 def test_slide_of_two_animals_is_refused_however_it_is_written(folder: Path) -> None:
     (folder / "link.svs").symlink_to(folder / "a.svs")
     message = refusal_of(folder, "slide,animal\na.svs,M1\nlink.svs,M2\n")
@@ -212,12 +219,14 @@ def test_slide_named_twice_for_one_animal_is_left_to_the_run(folder: Path) -> No
 @pytest.mark.parametrize(
     "other", ["M1 ", "M1\u00a0", "\ufeffM1", "Ｍ1"], ids=["space", "NBSP", "BOM", "full width"]
 )
+@pytest.mark.fault(27)
 def test_ids_that_look_the_same_are_refused(folder: Path, other: str) -> None:
     message = refusal_of(folder, f"slide,animal\na.svs,M1\nb.svs,{other}\n")
     assert "rows 2 and 3:" in message
     assert "look the same but are written differently" in message
 
 
+@pytest.mark.fault(27)
 def test_ids_in_two_unicode_forms_are_refused(folder: Path) -> None:
     assert "look the same" in refusal_of(folder, "slide,animal\na.svs,Zoe\u0301\nb.svs,Zo\u00e9\n")
 
@@ -233,6 +242,7 @@ def test_groups_that_differ_by_capitals_are_noted(folder: Path) -> None:
     assert any("'sham' and 'Sham'" in note for note in study.notes)
 
 
+@pytest.mark.fault(25)
 def test_misspelt_columns_get_a_suggestion(folder: Path) -> None:
     message = refusal_of(folder, "slid,animal_id,exlude,cage\na.svs,M1,x,7\n")
     assert "the column slide is missing; did you mean slid?" in message
@@ -241,6 +251,7 @@ def test_misspelt_columns_get_a_suggestion(folder: Path) -> None:
     assert "cage" not in message
 
 
+@pytest.mark.fault(25)
 def test_missing_column_does_not_hide_what_else_is_wrong(folder: Path) -> None:
     message = refusal_of(folder, "slide,knee\na.svs,both\nftp://x/b.svs,\n")
     assert "3 problems" in message
@@ -255,11 +266,13 @@ def test_common_other_names_get_a_suggestion(folder: Path, column: str, wanted: 
     assert f"the column {wanted} is missing; did you mean {column}?" in message
 
 
+@pytest.mark.fault(25)
 def test_column_near_a_known_one_that_is_present_is_carried_through(folder: Path) -> None:
     (row,) = study_of(folder, "slide,animal,group,group2\na.svs,M1,A,B\n").rows
     assert row.extra == {"group2": "B"}
 
 
+@pytest.mark.fault(25)
 def test_duplicated_column_is_refused(folder: Path) -> None:
     message = refusal_of(folder, "slide,animal,Animal\na.svs,M1,M2\n")
     assert "row 1: the column animal stands 2 times" in message

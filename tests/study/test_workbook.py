@@ -30,6 +30,7 @@ def sheet_of(folder: Path, rows: Sequence[Sequence[Any]]) -> Sheet:
     return read_sheet(workbook(folder, rows), ("slide", "animal"), ids=("slide", "animal"))
 
 
+@pytest.mark.fault(27)
 def test_ids_keep_the_text_that_is_seen(tmp_path: Path) -> None:
     ids = ["001", "1E5", "MARCH1", "NA", "None", 7, 7.0, 0.5]
     sheet = sheet_of(tmp_path, [["slide", "animal"], *(["a.svs", value] for value in ids)])
@@ -63,6 +64,7 @@ def test_formula_without_a_stored_value_is_a_problem(tmp_path: Path) -> None:
     assert "row 2, animal: a formula without a stored value" in sheet.problems[0]
 
 
+@pytest.mark.fault(28)
 def test_stored_value_of_a_formula_is_read_and_stated(tmp_path: Path) -> None:
     path = tmp_path / "study.xlsx"
     with xlsxwriter.Workbook(path) as book:
@@ -76,6 +78,7 @@ def test_stored_value_of_a_formula_is_read_and_stated(tmp_path: Path) -> None:
     assert read.notes == ("1 cells hold formulas; their stored values were read",)
 
 
+@pytest.mark.fault(28)
 def test_error_cells_and_merged_cells_are_problems(tmp_path: Path) -> None:
     path = workbook(tmp_path, [["slide", "animal"], ["a.svs", "M1"], ["b.svs", "#N/A"]])
     book = openpyxl.load_workbook(path)
