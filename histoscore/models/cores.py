@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -3, -4, -8  # malloc.h
+from histoscore.processes import tune_malloc
+
 _CGROUP = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -56,23 +54,4 @@ def reuse_memory() -> None:
     Networks on a CPU allocate and free the same megabytes at every layer; fetching them anew from
     the system each time costs a good part of a training. Elsewhere than on glibc nothing happens.
     """
-    _tune_malloc({_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1})
-
-
-def give_memory_back() -> None:
-    """Asks glibc to give freed memory back to the system.
-
-    Scoring takes large arrays, one after the other, in several threads; left alone, glibc keeps
-    a heap for each thread, and freed arrays in them (docs/performance.md). To be called before
-    anything large is imported. Elsewhere than on glibc nothing happens.
-    """
-    _tune_malloc({_M_ARENA_MAX: 2, _M_MMAP_THRESHOLD: 2**20, _M_TRIM_THRESHOLD: 2**20})
-
-
-def _tune_malloc(options: Mapping[int, int]) -> None:
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for option, value in options.items():
-            mallopt(option, value)
+    tune_malloc(mmap_max=0, trim_threshold=2**31 - 1)

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from histoscore.config import ScoreConfig
 from histoscore.errors import DeviceError, HistoscoreError, SlideError
-from histoscore.models.cores import give_memory_back
 from histoscore.pipeline.messages import (
     Asked,
     Broken,
@@ -29,7 +28,7 @@ from histoscore.pipeline.messages import (
     Started,
     Stopped,
 )
-from histoscore.processes import end_with_parent
+from histoscore.processes import end_with_parent, give_memory_back
 from histoscore.records import SlideJob, SlideResult
 from histoscore.runs.folder import RunFolder
 from histoscore.vocabulary import Status

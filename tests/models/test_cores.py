@@ -10,7 +10,6 @@ import cv2
 import pytest
 
 from histoscore.models.cores import (
-    give_memory_back,
     has_fast_bfloat16,
     leave_cores_to_networks,
     reuse_memory,
@@ -83,15 +82,6 @@ def test_glibc_is_asked_to_keep_what_is_freed(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("ctypes.CDLL", lambda name: library)
     reuse_memory()
     assert asked == [(-4, 0), (-1, 2**31 - 1)]
-
-
-def test_glibc_is_asked_to_give_back_what_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[int, int] = {}
-    library = SimpleNamespace(mallopt=asked.__setitem__)
-    monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setattr("ctypes.CDLL", lambda name: library)
-    give_memory_back()
-    assert asked == {-8: 2, -3: 2**20, -1: 2**20}
 
 
 def test_a_c_library_without_the_switch_is_looked_at_and_left_alone(

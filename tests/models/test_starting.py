@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from histoscore.errors import ModelError
 from histoscore.files import sha256_of
+from histoscore.models.bundle import ORIENTATION, SPECIES
 from histoscore.models.networks import build_network, save_weights
 from histoscore.models.specs import GraderSpec, NetworkName, NetworkSpec, SegmentationSpec
 from histoscore.models.starting import IMAGENET_ENCODER, imagenet_weights, start_network
@@ -173,8 +174,9 @@ class TestBundle:
             digest = sha256_of(tmp_path / f"{name}.safetensors")
             entry = {"file": f"{name}.safetensors", "sha256": digest}
             files[name] = entry | {"spec": spec.model_dump(mode="json")}
-        words = ("name", "species", "stain", "orientation", "licence")
-        card = dict.fromkeys(words, "x") | {
+        card = dict.fromkeys(("name", "stain", "licence"), "x") | {
+            "species": SPECIES,
+            "orientation": ORIENTATION,
             "ladder": "oarsi_mouse_2010",
             "tissues": [tissue.title for tissue in Tissue],
             "networks": files,
