@@ -39,7 +39,7 @@ def give_memory_back() -> None:
     a heap for each thread, and freed arrays in them (docs/performance.md). To be called before
     anything large is imported. Elsewhere than on glibc nothing happens.
     """
-    tune_malloc(arena_max=2, mmap_threshold=2**20, trim_threshold=2**20)
+    tune_malloc(arena_max=2, mmap_threshold=2**24, trim_threshold=2**26)
 
 
 def tune_malloc(**options: int) -> None:

@@ -15,4 +15,4 @@ def test_glibc_is_asked_to_give_back_what_is_freed(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr("ctypes.CDLL", lambda name: library)
     give_memory_back()
-    assert asked == {-8: 2, -3: 2**20, -1: 2**20}
+    assert asked == {-8: 2, -3: 2**24, -1: 2**26}
