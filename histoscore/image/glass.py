@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from histoscore.image.placed import grown
 from histoscore.records import Mask, RgbImage
 
 Background = NDArray[np.float32]
@@ -30,8 +31,10 @@ _ROUGHEST, _DARKEST = 0.006, 0.3
 that it may have where the light is worst."""
 _SIDE = 160
 
-_BARE_DENSITY, _BARE_COLOUR = 0.035, 0.045
-"""Mean density, and difference between channels, below which a pixel may be bare glass."""
+LEAST_DENSITY = 0.035
+"""Mean optical density (over channels) from which a pixel may be tissue."""
+LEAST_COLOUR = 0.045
+"""Difference between channels from which a pixel may be tissue, however pale."""
 _BARE_BLUR_UM = 2.0
 _BARE_OPEN_UM = 8.0
 LEAST_BARE_UM2 = 10_000.0
@@ -83,11 +86,10 @@ def bare_glass(rgb: RgbImage, mpp: float) -> Mask:
     density = cv2.GaussianBlur(
         clear_glass(rgb) - log_intensity(rgb), (0, 0), max(0.6, _BARE_BLUR_UM / mpp)
     )
-    bare = (np.abs(density.mean(axis=2)) < _BARE_DENSITY) & (np.ptp(density, axis=2) < _BARE_COLOUR)
-    side = 2 * max(1, round(_BARE_OPEN_UM / mpp)) + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    wide = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, disc)
-    count, pieces = cv2.connectedComponents(wide, connectivity=4)
+    bare = (np.abs(density.mean(axis=2)) < LEAST_DENSITY) & (np.ptp(density, axis=2) < LEAST_COLOUR)
+    radius = _BARE_OPEN_UM / mpp
+    wide = grown(~grown(~bare, radius), radius)
+    count, pieces = cv2.connectedComponents(wide.astype(np.uint8), connectivity=4)
     keeps = np.bincount(pieces.ravel(), minlength=count) >= LEAST_BARE_UM2 / mpp**2
     keeps[0] = False
     return np.asarray(keeps[pieces], np.bool_)

@@ -10,14 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from histoscore.image.glass import clear_glass, log_intensity
+from histoscore.image.glass import LEAST_COLOUR, LEAST_DENSITY, clear_glass, log_intensity
 from histoscore.image.stain import Densities
 from histoscore.records import Mask, RgbImage
-
-LEAST_DENSITY = 0.035
-"""Mean optical density (over channels) from which a pixel may be tissue."""
-LEAST_COLOUR = 0.045
-"""Difference between channels from which a pixel may be tissue, however pale."""
 
 SMALLEST_UM2 = 15_000.0
 """Specks below this are dust."""
