@@ -163,7 +163,7 @@ class Supervisor:
         deadline = time.monotonic() + seconds
         while True:
             message = worker.listen(min(deadline, time.monotonic() + _LOOK_SECONDS))
-            if worker.gib > gib:
+            if not isinstance(message, Done) and worker.gib > gib:
                 return Lost(f"{OUT_OF_MEMORY} (more than {gib:g} GiB; limits.gib_per_slide)")
             match message:
                 case Started():
