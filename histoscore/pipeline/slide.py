@@ -13,8 +13,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from histoscore.config import ScoreConfig
 from histoscore.errors import UnsupportedSlideError
 from histoscore.export.features import to_features, write_features
@@ -31,6 +29,16 @@ from histoscore.image.tissue import tissue_mask
 from histoscore.models.bundle import find_bundle
 from histoscore.models.predict import Predictor
 from histoscore.models.reading import SectionReading, read_section
+from histoscore.pipeline.damage import (
+    HOLED,
+    MOST_UNREADABLE,
+    UNREADABLE,
+    holed_compartments,
+    lost_words,
+    painted,
+    unreadable_share,
+    unreadable_tiles,
+)
 from histoscore.pipeline.messages import ReportTiles
 from histoscore.pipeline.strip_readouts import growth_plate_density, with_readouts
 from histoscore.pipeline.unscaled import without_scale
@@ -55,15 +63,6 @@ from histoscore.vocabulary import Compartment, Status
 OVERLAY_WIDTH_PX = 2000
 """Overlays are read at a scale that gives about this width, never finer than the slide."""
 
-UNREADABLE = "unreadable_tiles"
-MOST_UNREADABLE = 0.01
-"""Share of a section's tissue that may be missing; of more the grade is withheld."""
-
-HOLE_MARGIN_UM = 150.0
-"""Cartilage this near a tile that could not be read may have gone on in it."""
-
-HOLED = "a damaged tile lies in its cartilage"
-
 NO_JOINT = "no joint found: femoral and tibial cartilage facing each other are not in this section"
 
 
@@ -77,6 +76,11 @@ class _Overview:
     placement: Placement
     white: Rgb
     unread: Mask
+
+    @property
+    def perhaps_tissue(self) -> Mask:
+        """Tissue, and whatever could not be read."""
+        return self.tissue | self.unread
 
     def of(self, box: Box) -> tuple[RgbImage, Mask]:
         """Picture and tissue of a box."""
@@ -144,7 +148,8 @@ class SlideScorer:
             subject = _Subject(slide, job, opened.overview, tiles)
             chosen = chosen_sections(self._sections(subject), row.sections)
             scored = [self._section(subject, section) for section in chosen]
-            lost = _unreadable_tiles(slide, opened.overview)
+            view = opened.overview
+            lost = unreadable_tiles(slide, view.placement, view.perhaps_tissue)
         sections = tuple(result for result, _ in scored)
         features = [feature for _, objects in scored for feature in objects]
         if features:
@@ -155,7 +160,7 @@ class SlideScorer:
             animal=row.animal,
             status=status,
             reason=reason,
-            warnings=info.notes + ((_lost_words(lost),) if lost else ()),
+            warnings=info.notes + ((lost_words(lost),) if lost else ()),
             reader=info.reader,
             width_px=info.width,
             height_px=info.height,
@@ -190,7 +195,7 @@ class SlideScorer:
         picture = slide.read_at(info.whole, mpp)
         tissue = tissue_mask(picture, mpp)
         placement = Placement(0, 0, mpp / info.mpp, mpp)
-        unread = _painted(slide.unreadable, placement, tissue.shape)
+        unread = painted(slide.unreadable, placement, tissue.shape)
         return _Overview(picture, tissue, placement, white_point(picture, tissue), unread)
 
     def _sections(self, subject: _Subject) -> tuple[Section, ...]:
@@ -205,7 +210,8 @@ class SlideScorer:
         readouts = _readouts(subject.overview, section)
         reason = self._foreign_stain(readouts)
         graded = None if reason else self._graded(subject, section)
-        missing = _unreadable_share(subject, section)
+        view = subject.overview
+        missing = unreadable_share(subject.slide, view.placement, view.perhaps_tissue, section.box)
         flags = self._flags(section, readouts, graded) + ((UNREADABLE,) if missing else ())
         reason = reason or excluded_by(flags, self.config.quality)
         if missing > MOST_UNREADABLE:
@@ -267,7 +273,7 @@ class SlideScorer:
     def _compartments(self, subject: _Subject, graded: _Graded) -> tuple[CompartmentResult, ...]:
         grades = {g.compartment: g.probabilities for g in graded.grades}
         measures = {m.compartment: m for m in graded.measures}
-        holed = _holed(subject.slide, graded.measures)
+        holed = holed_compartments(subject.slide, graded.measures)
         return tuple(
             CompartmentResult(compartment=c, status=Status.REVIEW, reason=HOLED)
             if c in holed
@@ -344,44 +350,6 @@ class _TileCount:
             self._before = self.total
 
 
-def _painted(boxes: Sequence[Box], placement: Placement, shape: tuple[int, ...]) -> Mask:
-    """True in the boxes, in an array (rows, columns) of the whole slide."""
-    mask = np.zeros(shape, bool)
-    for box in boxes:
-        mask[box.slices(placement.downsample)] = True
-    return mask
-
-
-def _unreadable_share(subject: _Subject, section: Section) -> float:
-    """Share (0–1) of a section's tissue in tiles that could not be read, on whatever level."""
-    view = subject.overview
-    where = section.box.slices(view.placement.downsample)
-    unread = _painted(subject.slide.unreadable, view.placement, view.tissue.shape)[where]
-    tissue = view.tissue[where] | view.unread[where]
-    return float((unread & tissue).sum() / max(1, int(tissue.sum())))
-
-
-def _holed(slide: Slide, measures: Sequence[Morphometry]) -> set[Compartment]:
-    """Compartments whose cartilage a tile that could not be read may hide in part: however small,
-    it would be measured as a lesion."""
-    margin = round(HOLE_MARGIN_UM / slide.info.mpp)
-    holes = [lost.grown(margin) for lost in slide.unreadable]
-    return {
-        m.compartment for m in measures if any(hole.holds_any(m.surface.tidemark) for hole in holes)
-    }
-
-
-def _unreadable_tiles(slide: Slide, view: _Overview) -> int:
-    """How many tiles with tissue, or perhaps with tissue, could not be read."""
-    tissue = view.tissue | view.unread
-    places = (box.slices(view.placement.downsample) for box in slide.unreadable)
-    return sum(bool(tissue[where].any()) for where in places)
-
-
-def _lost_words(tiles: int) -> str:
-    return f"{tiles} tile{'s' * (tiles > 1)} with tissue could not be read: the file is damaged"
-
-
 def _readouts(overview: _Overview, section: Section) -> dict[str, float]:
     """Stain and quality of a section, from the overview."""
     picture, tissue = overview.of(section.box)
@@ -410,13 +378,13 @@ def _section_status(
 def _slide_status(sections: Sequence[SectionResult], lost: int) -> tuple[Status, str]:
     """Status and reason; `lost` tiles could not be read, and nobody knows what was on them."""
     if not sections and lost:
-        return Status.REVIEW, _lost_words(lost)
+        return Status.REVIEW, lost_words(lost)
     if not sections:
         return Status.NO_TISSUE, "no tissue found on this slide"
     statuses = {section.status for section in sections}
     reasons = dict.fromkeys(s.reason for s in sections if s.reason)
     if lost:
-        reasons[_lost_words(lost)] = None
+        reasons[lost_words(lost)] = None
     if statuses == {Status.SCORED} and not lost:
         return Status.SCORED, ""
     if statuses <= {Status.REVIEW}:
