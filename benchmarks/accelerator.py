@@ -21,10 +21,11 @@ from torch import Tensor
 
 from benchmarks.reading import grid
 from histoscore.geometry import Placement
-from histoscore.models.cores import leave_cores_to_networks, reuse_memory, usable_cores
+from histoscore.models.cores import leave_cores_to_networks, reuse_memory
 from histoscore.models.filling import SlideTiles
 from histoscore.models.passes import blend_tiles
 from histoscore.models.readers import Readers
+from histoscore.processes import usable_cores
 from histoscore.slides.open import open_slide
 
 MILLISECONDS = (4.0, 2.0, 1.0, 0.5, 0.0)

@@ -32,12 +32,12 @@ from histoscore.models.cores import (
     has_fast_bfloat16,
     leave_cores_to_networks,
     reuse_memory,
-    usable_cores,
 )
 from histoscore.models.engines import Engine, Precision, TorchEngine
 from histoscore.models.feeding import Fill
 from histoscore.models.openvino_engine import OpenVinoEngine
 from histoscore.models.passes import blend_tiles
+from histoscore.processes import usable_cores
 from histoscore.records import TileGrid
 from histoscore.slides.open import open_slide
 

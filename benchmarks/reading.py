@@ -24,7 +24,7 @@ import tifffile
 
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.image.tiles import grid_over
-from histoscore.models.cores import usable_cores
+from histoscore.processes import usable_cores
 from histoscore.records import TileGrid
 from histoscore.slides.open import open_slide
 from histoscore.slides.openslide_reader import OpenSlideReader

@@ -44,7 +44,7 @@ class Look(Silence):
     workers: set[int] = field(default_factory=set)
     before: float = 0.0
 
-    def slide(self, result: SlideResult) -> None:
+    def slide(self, result: SlideResult, worker: str = "") -> None:
         now = time.monotonic()
         pid = max(multiprocessing.active_children(), key=lambda p: p.pid or 0).pid
         assert pid  # a slide was scored just now

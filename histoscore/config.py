@@ -230,6 +230,9 @@ class ScoreConfig(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the segmentation networks' arithmetic"
     )
+    threads: int | None = Field(
+        None, ge=1, description="cores that a worker computes on; default: all that it may use"
+    )
     full_section: bool = Field(False, description="run the fine pass over the whole section")
     assume_mpp: float | None = Field(
         None,

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -138,6 +139,19 @@ def make_folder(path: Path) -> Path:
             "choose another place or change its permissions"
         ) from error
     return path
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or a copy where the file system has no such thing (or another
+    one holds it). What stood there is replaced. Raises EnvironmentStopError."""
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    with writing(target):
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        temporary.replace(target)
+        temporary.unlink(missing_ok=True)  # two names of one file stay two when renamed over
 
 
 def sweep_leftovers(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""Processes that belong to another one, and what memory a process keeps."""
+"""Processes that belong to another one, and the cores and memory that a process takes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+THREADS = "HISTOSCORE_THREADS"
+"""Names in the environment how many cores this process and its children keep to."""
+_CGROUP = Path("/sys/fs/cgroup/cpu.max")
 _MALLOC = {"trim_threshold": -1, "mmap_threshold": -3, "mmap_max": -4, "arena_max": -8}
 """malloc.h's M_TRIM_THRESHOLD and so on."""
 
@@ -18,6 +21,22 @@ _MALLOC = {"trim_threshold": -1, "mmap_threshold": -3, "mmap_max": -4, "arena_ma
 def end_with_parent() -> None:
     """From now on this process ends when its parent has died, whatever it is doing."""
     threading.Thread(target=_await_parent, daemon=True).start()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: of the machine, of its affinity, of its container, and of
+    those what it was told to keep to."""
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not every system tells
+        cores = len(os.sched_getaffinity(0))
+    told = int(os.environ.get(THREADS) or cores)
+    return max(1, min(cores, round(_share() or cores), told))
+
+
+def keep_to_cores(cores: int) -> None:
+    """From now on this process and its children compute in so many threads. To be called before
+    PyTorch is imported, which counts for itself."""
+    os.environ[THREADS] = os.environ["OMP_NUM_THREADS"] = str(cores)
 
 
 def private_gib(pid: int | None) -> float:
@@ -50,6 +69,15 @@ def tune_malloc(**options: int) -> None:
     if mallopt is not None:
         for name, value in options.items():
             mallopt(_MALLOC[name], value)
+
+
+def _share() -> float | None:
+    """Cores' worth of time that the container gives (cgroup 2); None where it does not say."""
+    try:
+        quota, _, period = _CGROUP.read_text(encoding="ascii").partition(" ")
+        return float(quota) / float(period)
+    except (OSError, ValueError):  # not Linux, an older system, or "max"
+        return None
 
 
 def _await_parent() -> None:

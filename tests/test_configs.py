@@ -17,6 +17,7 @@ from histoscore.config import (
 )
 from histoscore.errors import ConfigError
 from histoscore.phantom.experiment import PhantomSettings
+from histoscore.pipeline.executors.settings import ClusterSettings
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(CONFIGS.glob("*"), key=lambda path: path.name)
@@ -29,6 +30,8 @@ def model_of(path: Path) -> type[Settings]:
         from histoscore.models.training_config import TrainConfig
 
         return TrainConfig
+    if verb == "cluster":
+        return ClusterSettings
     return {"score": ScoreConfig, "phantom": PhantomSettings, "custom": LadderSettings}[verb]
 
 
@@ -44,6 +47,10 @@ def test_every_shipped_configuration_says_at_the_top_what_it_is(path: Path) -> N
 
 def test_score_yaml_lists_every_option_with_its_default() -> None:
     assert read_yaml(CONFIGS / "score.yaml") == ScoreConfig().model_dump(mode="json")
+
+
+def test_cluster_yaml_lists_every_option_with_its_default() -> None:
+    assert read_yaml(CONFIGS / "cluster.yaml") == ClusterSettings().model_dump(mode="json")
 
 
 def test_phantom_yaml_lists_every_option_with_its_default() -> None:

@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(sheets.info)
 app.command()(sheets.check)
 app.command()(runs.score)
+app.command()(runs.merge)
 app.command()(runs.report)
 app.command()(evaluation.evaluate)
 app.command()(tables.agree)

@@ -84,13 +84,13 @@ class LogReporter:
 
     def tiles(self, slide: str, done: int, total: int) -> None: ...
 
-    def slide(self, result: SlideResult) -> None:
+    def slide(self, result: SlideResult, worker: str = "") -> None:
         self.counts[result.status] += 1
         self._pace.slide_done(result.tiles or 0)
         place = self._slides - self._pace.slides_left
         self._line(
             f"[{place}/{self._slides}] {outcome(result)} · {self._pace.text()} · "
-            f"{self._pace.time_left()}"
+            f"{self._pace.time_left()}" + (f" · {worker}" if worker else "")
         )
 
     def note(self, text: str) -> None:
@@ -146,13 +146,13 @@ class TerminalReporter:
         )
         self._bars.update(self._study, done=self._pace.text(done))
 
-    def slide(self, result: SlideResult) -> None:
+    def slide(self, result: SlideResult, worker: str = "") -> None:
         self.counts[result.status] += 1
         self._pace.slide_done(result.tiles or 0)
         self._bars.update(self._study, advance=1, done=self._pace.text())
         self._bars.reset(self._slide, visible=False, done="")
         if not result.status.is_graded:
-            self.note(outcome(result))
+            self.note(outcome(result) + (f" · {worker}" if worker else ""))
 
     def note(self, text: str) -> None:
         self._bars.console.print(text, markup=False, highlight=False)

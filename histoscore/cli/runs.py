@@ -34,6 +34,18 @@ def score(
         bool, typer.Option("--full-section", help="Fine pass over the whole section.")
     ] = False,
     overrides: Overrides = None,
+    executor: Annotated[
+        str, typer.Option("--executor", help="local, dask, tcp://HOST:PORT or slurm.")
+    ] = "local",
+    cluster: Annotated[
+        Path | None, typer.Option("--cluster", help="YAML settings of dask and slurm.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Workers of dask and slurm.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option("--shard", metavar="I/N", help="Every N-th slide from the I-th.")
+    ] = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Slides that are not there fail; go on.")
     ] = False,
@@ -43,12 +55,20 @@ def score(
     from histoscore.cli.progress import reporter
     from histoscore.cli.summary import print_interrupted, print_run
     from histoscore.config import load_config
+    from histoscore.pipeline.executors.settings import load_cluster
+    from histoscore.pipeline.shards import parse_shard
     from histoscore.pipeline.study import ScoreOptions, score_study
 
     named = _named(model=model, device=device, engine=engine)
     named += ["full_section=true"] if full_section else []
     settings = load_config(config, [*named, *(overrides or [])])
-    options = ScoreOptions(allow_missing=allow_missing, take_over=take_over)
+    options = ScoreOptions(
+        allow_missing=allow_missing,
+        take_over=take_over,
+        executor=executor,
+        cluster=load_cluster(cluster, workers),
+        shard=parse_shard(shard) if shard else None,
+    )
     with reporter() as progress:
         try:
             summary = score_study(study, out, settings, options, progress)
@@ -80,6 +100,20 @@ def report(
     from histoscore.pipeline.report import report_run
 
     summary = report_run(run, key, take_over, scorers, grades)
+    print_run(summary)
+    raise Leave(summary.exit_code)
+
+
+def merge(
+    shards: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of shards.")],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to write.")],
+    take_over: TakeOver = False,
+) -> None:
+    """Join the shards of a study into one run."""
+    from histoscore.cli.summary import print_run
+    from histoscore.pipeline.merge import merge_runs
+
+    summary = merge_runs(shards, out, take_over)
     print_run(summary)
     raise Leave(summary.exit_code)
 

@@ -16,7 +16,7 @@ from histoscore.export.wording import Facts
 from histoscore.pipeline.inspection import CheckedStudy
 from histoscore.pipeline.report import RunSummary
 from histoscore.pipeline.score_table import TableComparison
-from histoscore.records import Answer, GroupComparison, Section, SlideInfo
+from histoscore.records import Answer, GroupComparison, Section, SlideInfo, StudyTables
 from histoscore.vocabulary import Status
 
 _REASONS_FOR = (Status.FAILED, Status.REVIEW, Status.NO_TISSUE, Status.SKIPPED)
@@ -37,8 +37,25 @@ _COLUMNS = (
 
 def print_run(summary: RunSummary) -> None:
     """The group table of the primary outcome, counts, reasons, and where the results lie."""
-    console = plain_console()
-    tables = summary.tables
+    console, record = plain_console(), summary.record
+    if not record.shard:
+        _print_groups(console, summary.tables)
+    console.print(_counts(record.counts))
+    for status in _REASONS_FOR:
+        for slide in summary.tables.slides:
+            if slide.status is status:
+                console.print(f"  {outcome(slide)}", markup=False)
+    if record.model.banner:
+        console.print(f"\n{record.model.banner}", markup=False, style="bold")
+    if record.shard:
+        console.print(f"\nshard {record.shard}  {summary.run.path}", markup=False)
+        console.print("when all are finished: histoscore merge RUN… --out RUN", markup=False)
+        return
+    console.print(f"\nworkbook  {summary.run.path / 'results.xlsx'}", markup=False)
+    console.print(f"report    {summary.run.path / 'report.html'}", markup=False)
+
+
+def _print_groups(console: Console, tables: StudyTables) -> None:
     primary = [comparison for comparison in tables.groups if comparison.primary]
     if primary:
         console.print(_primary_table(primary, tables.confidence))
@@ -47,15 +64,6 @@ def print_run(summary: RunSummary) -> None:
         console.print("No groups to compare (a blinded run is opened with report --key).")
     if Facts.GRADES in tables.reading:
         console.print(tables.reading[Facts.GRADES], markup=False)
-    console.print(_counts(summary.record.counts))
-    for status in _REASONS_FOR:
-        for slide in tables.slides:
-            if slide.status is status:
-                console.print(f"  {outcome(slide)}", markup=False)
-    if summary.record.model.banner:
-        console.print(f"\n{summary.record.model.banner}", markup=False, style="bold")
-    console.print(f"\nworkbook  {summary.run.path / 'results.xlsx'}", markup=False)
-    console.print(f"report    {summary.run.path / 'report.html'}", markup=False)
 
 
 def print_comparison(found: TableComparison) -> None:

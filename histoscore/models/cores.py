@@ -1,32 +1,12 @@
-"""The processor cores and the memory of this process."""
+"""How networks use the processor and the memory of this process."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
 
 from histoscore.processes import tune_malloc
-
-_CGROUP = Path("/sys/fs/cgroup/cpu.max")
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: of the machine, of its affinity, of its container."""
-    cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # not every system tells
-        cores = len(os.sched_getaffinity(0))
-    return max(1, min(cores, round(_share() or cores)))
-
-
-def _share() -> float | None:
-    """Cores' worth of time that the container gives (cgroup 2); None where it does not say."""
-    try:
-        quota, _, period = _CGROUP.read_text(encoding="ascii").partition(" ")
-        return float(quota) / float(period)
-    except (OSError, ValueError):  # not Linux, an older system, or "max"
-        return None
 
 
 def has_fast_bfloat16(device: str) -> bool:

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from histoscore.models.cores import usable_cores
 from histoscore.models.dataset import normalised
 from histoscore.models.engines import Precision, engine_name
+from histoscore.processes import usable_cores
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 

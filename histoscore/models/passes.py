@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from histoscore.errors import DamagedSlideError, PredictionError
 from histoscore.geometry import Box, Placement
-from histoscore.models.cores import usable_cores
 from histoscore.models.engines import (
     Engine,
     EngineName,
@@ -27,6 +26,7 @@ from histoscore.models.filling import SlideTiles
 from histoscore.models.openvino_engine import OpenVinoEngine
 from histoscore.models.readers import Readers
 from histoscore.models.specs import NetworkName, NetworkSpec, SegmentationSpec
+from histoscore.processes import usable_cores
 from histoscore.records import TileGrid
 
 Tick = Callable[[int, int], None]

@@ -14,9 +14,9 @@ import numpy as np
 from pydantic import Field
 
 from histoscore.config import Settings
-from histoscore.models.cores import usable_cores
 from histoscore.models.examples import ExampleFacts, store_example
 from histoscore.phantom.scenes import Frame, training_scene
+from histoscore.processes import usable_cores
 from histoscore.vocabulary import Compartment, Zone
 
 SCORER = "truth"

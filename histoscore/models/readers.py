@@ -21,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 
 from histoscore.geometry import Box
-from histoscore.models.cores import usable_cores
 from histoscore.models.feeding import AHEAD, TileBatch, batches
 from histoscore.models.filling import SlideTiles
 from histoscore.models.reading_process import Shared, TilesOf, begin, fill
+from histoscore.processes import usable_cores
 
 MOST = 16
 _FEW_CORES = 2

@@ -11,7 +11,6 @@ from histoscore.config import ScoreConfig
 from histoscore.errors import ManifestError
 from histoscore.files import patiently
 from histoscore.records import SlideJob, SlideResult, SlideRow
-from histoscore.runs.folder import RunFolder
 from histoscore.runs.provenance import ModelFacts, SlideEntry, content_key
 from histoscore.study import StudyRow
 from histoscore.vocabulary import Status
@@ -90,12 +89,9 @@ def plan_slides(
     )
 
 
-def needs_work(planned: Planned, run: RunFolder) -> bool:
-    """Whether a slide is still to be scored: not committed yet, or failed for a passing reason."""
-    if planned.settled is not None:
-        return False
-    result = run.committed(planned.job.key)
-    return result is None or (
+def is_settled(result: SlideResult | None) -> bool:
+    """Whether a committed result stands: there is one, and no failure for a passing reason."""
+    return result is not None and not (
         result.status is Status.FAILED and result.reason.startswith(TRANSIENT)
     )
 

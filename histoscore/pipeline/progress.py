@@ -19,8 +19,8 @@ class Reporter(Protocol):
     def tiles(self, slide: str, done: int, total: int) -> None:
         """Tiles of the slide in flight."""
 
-    def slide(self, result: SlideResult) -> None:
-        """A slide's result is on the disk."""
+    def slide(self, result: SlideResult, worker: str = "") -> None:
+        """A slide's result is on the disk; workers of a cluster have names."""
 
     def note(self, text: str) -> None:
         """Something the user should read, that stops nothing."""
@@ -35,6 +35,6 @@ class Silence:
 
     def tiles(self, slide: str, done: int, total: int) -> None: ...
 
-    def slide(self, result: SlideResult) -> None: ...
+    def slide(self, result: SlideResult, worker: str = "") -> None: ...
 
     def note(self, text: str) -> None: ...

@@ -19,8 +19,18 @@ def recorded(run: RunFolder, record: RunRecord) -> tuple[Committed, ...]:
     """The results with the hashes of their pictures; the pictures are there, and are not read.
 
     Raises:
-        UsageError: a slide has no result.
+        UsageError: a slide has no result, or the run is a part of a study.
     """
+    if record.shard:
+        raise UsageError(
+            f"{run.path}: is shard {record.shard} of a study; join all shards first, with "
+            "histoscore merge"
+        )
+    return recorded_part(run, record)
+
+
+def recorded_part(run: RunFolder, record: RunRecord) -> tuple[Committed, ...]:
+    """The same of a run that may be a shard."""
     results = [(entry.slide, run.recorded(entry.key)) for entry in record.slides]
     missing = [slide for slide, result in results if result is None]
     if missing or not results:

@@ -98,7 +98,7 @@ def rebuild(run: RunFolder) -> RunSummary:
         power=primary_power(tables.animals, record.config.statistics, tables.group_order),
     )
     files = write_study_exports(tables, run.path, additions=additions)
-    counted = record.model_copy(update={"finished": now(), "counts": _counts(results)})
+    counted = record.model_copy(update={"finished": now(), "counts": counts_of(results)})
     run.write(run.record_path, counted)
     hashes = {path.relative_to(run.path).as_posix(): sha256_of(path) for path in files}
     run.trail.append(SEALED, files=hashes, counts=dict(counted.counts))
@@ -218,6 +218,7 @@ def _score(
     )
 
 
-def _counts(results: tuple[SlideResult, ...]) -> dict[str, int]:
+def counts_of(results: tuple[SlideResult, ...]) -> dict[str, int]:
+    """Slides of each status, in the order in which statuses are told."""
     counts = Counter(result.status.value for result in results)
     return {status.value: counts[status.value] for status in Status if counts[status.value]}

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from histoscore.config import ScoreConfig
-from histoscore.errors import RunMismatchError, UsageError
+from histoscore.errors import RunMismatchError
 from histoscore.files import sha256_of, sweep_leftovers
+from histoscore.pipeline.executors import LOCAL, check_executor, open_executor
+from histoscore.pipeline.executors.settings import ClusterSettings
 from histoscore.pipeline.facts import RESUMED
-from histoscore.pipeline.planning import Planned, fingerprints, needs_work, plan_slides
+from histoscore.pipeline.opening import begun_record, check_place
+from histoscore.pipeline.planning import Planned, fingerprints, is_settled, plan_slides
 from histoscore.pipeline.progress import Reporter, Silence
 from histoscore.pipeline.report import RunSummary, rebuild
-from histoscore.pipeline.supervisor import Supervisor
-from histoscore.pipeline.worker import LOG_NAME, WorkerPlan
-from histoscore.records import SlideJob, SlideResult
+from histoscore.pipeline.shards import Shard, finish_shard
+from histoscore.pipeline.worker import WorkerPlan
+from histoscore.records import SlideJob
 from histoscore.runs.audit import now
 from histoscore.runs.folder import RunFolder
-from histoscore.runs.lock import LOCK_NAME, RunLock
-from histoscore.runs.provenance import ModelFacts, RunRecord, begin_record, differences
-from histoscore.runs.verify import COMMITTED, sealed_results
-from histoscore.study import Study, read_study
+from histoscore.runs.lock import RunLock
+from histoscore.runs.provenance import ModelFacts, RunRecord, begin_record
+from histoscore.runs.verify import seal_result, sealed_results
+from histoscore.study import Study, StudyRow, read_study
 from histoscore.study.remarks import unlisted
 
 SLIDE_SCORER = "histoscore.pipeline.slide:SlideScorer"
@@ -35,12 +38,17 @@ class ScoreOptions:
         allow_missing: slides that are not on disk fail instead of stopping the study.
         take_over: overrule a lock that was made on another host.
         scorer: what scores a slide in the worker, as `package.module:Class`.
+        executor: where slides are scored, by name or scheduler's address; `cluster`: its settings.
+        shard: the part of the study to score; None for all of it.
         model: the model's facts by its name or folder.
     """
 
     allow_missing: bool = False
     take_over: bool = False
     scorer: str = SLIDE_SCORER
+    executor: str = LOCAL
+    shard: Shard | None = None
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     model: Callable[[str], ModelFacts] | None = None
 
 
@@ -60,21 +68,25 @@ def score_study(
         EnvironmentStopError: disk or permissions; what was committed stays, a rerun resumes.
     """
     options, reporter = options or ScoreOptions(), reporter or Silence()
+    check_executor(options.executor)
     study = read_study(sheet, options.allow_missing)
     facts = (options.model or model_facts)(config.model)
     wanted = begin_record(str(sheet.absolute()), study.sha256, config, facts, now())
-    _check_place(out)
+    if options.shard:
+        wanted = wanted.model_copy(update={"shard": str(options.shard)})
+    check_place(out)
     with RunLock(out, options.take_over) as lock:
         run = RunFolder(out)
-        begun = _begun(run, wanted)
+        begun = begun_record(run, wanted)
         for note in (*study.notes, *unlisted(study)):
             reporter.note(note)
-        plan = _plan(study, wanted, begun, reporter)
+        rows = options.shard.part(study.rows) if options.shard else study.rows
+        plan = _plan(rows, wanted, begun, reporter)
         _open(run, wanted, begun, study, plan)
         if lock.replaced:
             run.trail.append("lock taken over", owner=str(lock.replaced))
             reporter.note(f"took over the lock of {lock.replaced}, which is gone")
-        return _carry_out(run, plan, options.scorer, config, reporter)
+        return _carry_out(run, plan, options, config, reporter)
 
 
 def model_facts(name: str) -> ModelFacts:
@@ -91,42 +103,13 @@ def model_facts(name: str) -> ModelFacts:
     )
 
 
-def _check_place(out: Path) -> None:
-    """A folder that holds something else is not written into."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out}: is a file; --out must name a folder")
-    if not out.exists() or RunFolder(out).has_record():
-        return
-    foreign = [p.name for p in out.iterdir() if p.name != LOCK_NAME and p.suffix != ".part"]
-    if foreign:
-        raise UsageError(
-            f"{out}: holds other files ({', '.join(sorted(foreign)[:3])}) and no run; "
-            "choose a new folder for --out"
-        )
-
-
-def _begun(run: RunFolder, wanted: RunRecord) -> RunRecord | None:
-    """The record of the run that is resumed, None for a new one."""
-    if not run.has_record():
-        return None
-    begun = run.record()
-    differing = differences(begun, wanted)
-    if differing:
-        lines = "\n".join(f"  {line}" for line in differing)
-        raise RunMismatchError(
-            f"{run.path}: the run there was begun with something else (then → now)\n{lines}\n"
-            "Choose a new folder for --out, or ask for the same as then"
-        )
-    return begun
-
-
 def _plan(
-    study: Study, wanted: RunRecord, begun: RunRecord | None, reporter: Reporter
+    rows: Sequence[StudyRow], wanted: RunRecord, begun: RunRecord | None, reporter: Reporter
 ) -> tuple[Planned, ...]:
-    prints = fingerprints(study.rows, reporter.hashing)
+    prints = fingerprints(rows, reporter.hashing)
     known = begun.slides if begun else ()
     before = {entry.slide: entry.sha256 for entry in known if entry.sha256}
-    return plan_slides(study.rows, prints, wanted.config, wanted.model, before)
+    return plan_slides(rows, prints, wanted.config, wanted.model, before)
 
 
 def _open(
@@ -159,19 +142,19 @@ def _open(
 def _carry_out(
     run: RunFolder,
     plan: Sequence[Planned],
-    scorer: str,
+    options: ScoreOptions,
     config: ScoreConfig,
     reporter: Reporter,
 ) -> RunSummary:
     _settle(run, plan)
-    jobs = [planned.job for planned in plan if needs_work(planned, run)]
-    _seal_finished(run, {planned.job.key for planned in plan} - {job.key for job in jobs})
+    jobs = _seal_finished(run, plan)
     reporter.begin(len(plan), len(plan) - len(jobs))
+    chronicle, work = _Chronicle(run, reporter), WorkerPlan(options.scorer, config, run)
     try:
-        with Supervisor(WorkerPlan(scorer, config, run), _Chronicle(run, reporter)) as supervisor:
-            supervisor.score_all(jobs)
-        _drop_empty_log(run)
-        return rebuild(run)
+        with open_executor(options.executor, work, chronicle, options.cluster) as executor:
+            executor.score_all(jobs)
+        _drop_empty_logs(run)
+        return finish_shard(run) if options.shard else rebuild(run)
     except KeyboardInterrupt:
         run.trail.append("run interrupted")
         raise
@@ -184,27 +167,21 @@ def _settle(run: RunFolder, plan: Sequence[Planned]) -> None:
             run.commit(planned.job.key, planned.settled)
 
 
-def _seal_finished(run: RunFolder, keys: Iterable[str]) -> None:
-    """Seal what an earlier call committed and had no time to put into the trail."""
-    sealed = sealed_results(run)
-    for key in sorted(keys):
-        path = run.result_path(key)
-        known, _ = sealed.get(path.relative_to(run.path).as_posix(), (None, 0))
-        result = run.committed(key)
-        if result is not None and known != sha256_of(path):
-            _seal(run, key, result)
-
-
-def _seal(run: RunFolder, key: str, result: SlideResult) -> None:
-    """Put a committed result and the hash of its file into the audit trail."""
-    path = run.result_path(key)
-    run.trail.append(
-        COMMITTED,
-        slide=result.slide,
-        status=result.status.value,
-        reason=result.reason,
-        files={path.relative_to(run.path).as_posix(): sha256_of(path)},
-    )
+def _seal_finished(run: RunFolder, plan: Sequence[Planned]) -> list[SlideJob]:
+    """Seal what an earlier call committed and had no time to put into the trail; gives what is
+    still to be scored."""
+    sealed, begun, jobs = sealed_results(run), run.begun(), []
+    for planned in plan:
+        key = planned.job.key
+        result = run.committed(key) if key in begun else None
+        if planned.settled is None and not is_settled(result):
+            jobs.append(planned.job)
+        elif result is not None:
+            path = run.result_path(key)
+            known, _ = sealed.get(path.relative_to(run.path).as_posix(), (None, 0))
+            if known != sha256_of(path):
+                seal_result(run, key, result)
+    return jobs
 
 
 class _Chronicle:
@@ -213,29 +190,45 @@ class _Chronicle:
     def __init__(self, run: RunFolder, reporter: Reporter) -> None:
         self._run = run
         self._reporter = reporter
+        self._facts: dict[str, str | int] = {}
 
-    def ready(self, facts: Mapping[str, str | int]) -> None:
+    def ready(self, facts: Mapping[str, str | int], worker: str = "") -> None:
+        """`run.json` tells what the first worker runs on; others that differ stand in the trail."""
+        if worker and self._facts and facts != self._facts:
+            self._run.trail.append("worker differs", worker=worker, **facts)
+            told = ", ".join(f"{name} {value}" for name, value in facts.items())
+            self._reporter.note(
+                f"worker {worker} runs on {told}, unlike the first; results agree within the "
+                "tolerance of docs/performance.md and not to the byte"
+            )
+            return
+        self._facts = dict(facts)
         record = RunRecord.model_validate({**self._run.record().model_dump(), **facts})
         self._run.write(self._run.record_path, record)
 
     def tiles(self, job: SlideJob, done: int, total: int) -> None:
         self._reporter.tiles(job.row.slide, done, total)
 
-    def committed(self, job: SlideJob) -> None:
-        result = self._run.committed(job.key)
-        if result is None:
+    def committed(self, job: SlideJob, worker: str = "") -> None:
+        """Pictures must be there and are not read again: they were hashed as they were written."""
+        recorded = self._run.recorded(job.key)
+        if recorded is None:
             raise RunMismatchError(
                 f"{self._run.result_path(job.key)}: was changed or removed while the run went on"
             )
-        _seal(self._run, job.key, result)
-        self._reporter.slide(result)
+        seal_result(self._run, job.key, recorded.result, **({"worker": worker} if worker else {}))
+        self._reporter.slide(recorded.result, worker)
 
-    def worker_lost(self, job: SlideJob, reason: str) -> None:
-        self._run.trail.append("worker lost", slide=job.row.slide, reason=reason)
-        self._reporter.note(f"{job.row.slide}: {reason}")
+    def worker_lost(self, job: SlideJob, reason: str, worker: str = "") -> None:
+        named = {"worker": worker} if worker else {}
+        self._run.trail.append("worker lost", slide=job.row.slide, reason=reason, **named)
+        self._reporter.note(f"{job.row.slide}: {reason}" + (f" · {worker}" if worker else ""))
+
+    def note(self, text: str) -> None:
+        self._reporter.note(text)
 
 
-def _drop_empty_log(run: RunFolder) -> None:
-    log = run.path / LOG_NAME
-    if log.exists() and not log.stat().st_size:
-        log.unlink()
+def _drop_empty_logs(run: RunFolder) -> None:
+    for log in run.path.glob("worker*.log"):
+        if not log.stat().st_size:
+            log.unlink()

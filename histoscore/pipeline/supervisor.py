@@ -26,7 +26,7 @@ from histoscore.pipeline.messages import (
     Started,
     Stopped,
 )
-from histoscore.pipeline.worker import LOG_NAME, OUT_OF_MEMORY, WorkerPlan, failed, serve
+from histoscore.pipeline.worker import OUT_OF_MEMORY, WorkerPlan, failed, serve
 from histoscore.processes import private_gib
 from histoscore.records import SlideJob
 
@@ -40,17 +40,20 @@ _LOOK_SECONDS = 0.5
 class Watcher(Protocol):
     """Who is told how the work goes."""
 
-    def ready(self, facts: Mapping[str, str | int]) -> None:
-        """A worker is ready; what it runs on."""
+    def ready(self, facts: Mapping[str, str | int], worker: str = "") -> None:
+        """A worker is ready; what it runs on. Workers of a cluster have names."""
 
     def tiles(self, job: SlideJob, done: int, total: int) -> None:
         """Tiles done of all tiles of the slide in flight."""
 
-    def committed(self, job: SlideJob) -> None:
+    def committed(self, job: SlideJob, worker: str = "") -> None:
         """A result is on the disk."""
 
-    def worker_lost(self, job: SlideJob, reason: str) -> None:
+    def worker_lost(self, job: SlideJob, reason: str, worker: str = "") -> None:
         """A worker died or was ended while this slide was in flight."""
+
+    def note(self, text: str) -> None:
+        """Something the user should read, that stops nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._pipe, far_end = context.Pipe()
         self._process = context.Process(target=serve, args=(far_end, plan))
+        self._log = plan.log
         self._process.start()
         far_end.close()
 
@@ -108,7 +112,7 @@ class Worker:
         code = self._process.exitcode
         if code is not None and code < 0:
             return f"worker died (signal {-code})"
-        return f"worker died (exit code {code}; see {LOG_NAME})"
+        return f"worker died (exit code {code}; see {self._log.name})"
 
 
 class Supervisor:
@@ -125,6 +129,7 @@ class Supervisor:
         self._limits = plan.config.limits
         self._worker: Worker | None = None
         self._device: str | int | None = None
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -135,16 +140,25 @@ class Supervisor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker; no other is started any more."""
+        self._closed = True
         self._dismiss()
 
     def score_all(self, jobs: Iterable[SlideJob]) -> None:
         """Score slides in order. Each is committed, as scored or as failed, when this returns."""
         for job, following in with_next(jobs):
-            self._score(job, following)
+            self.score(job, following)
             self._watcher.committed(job)
 
-    def _score(self, job: SlideJob, following: SlideJob | None) -> None:
-        """A second try has the worker to itself: the next slide may have brought it down."""
+    def score(self, job: SlideJob, following: SlideJob | None = None) -> None:
+        """Score one slide; `following` may be prepared meanwhile. It is committed, as scored or as
+        failed, when this returns.
+
+        A second try has the worker to itself: the next slide may have brought it down.
+        """
         for attempt in range(1, ATTEMPTS + 1):
             lost = self._attempt(Asked(job, following if attempt == 1 else None))
             if lost is None:
@@ -182,6 +196,8 @@ class Supervisor:
                     return Lost(f"timed out after {seconds:g} s")
 
     def _ready_worker(self) -> Worker:
+        if self._closed:
+            raise EnvironmentStopError("the worker was ended before its slide was scored")
         if self._worker is None:
             self._worker = Worker(self._plan)
             self._await_ready(self._worker)
@@ -198,7 +214,7 @@ class Supervisor:
                 reason = other.reason if isinstance(other, Lost) else "it does not answer"
                 raise EnvironmentStopError(
                     f"the worker process that scores slides cannot be started: {reason}. "
-                    f"What it said stands in {self._plan.run.path / LOG_NAME}"
+                    f"What it said stands in {self._plan.log}"
                 )
 
     def _check_device(self, device: str | int | None) -> None:

@@ -28,7 +28,7 @@ from histoscore.pipeline.messages import (
     Started,
     Stopped,
 )
-from histoscore.processes import end_with_parent, give_memory_back
+from histoscore.processes import end_with_parent, give_memory_back, keep_to_cores
 from histoscore.records import SlideJob, SlideResult
 from histoscore.runs.folder import RunFolder
 from histoscore.vocabulary import Status
@@ -39,11 +39,17 @@ OUT_OF_MEMORY = "out of memory"
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
-    """How to make a worker: the scorer as `package.module:Class`, its settings, the run."""
+    """How to make a worker: the scorer as `package.module:Class`, its settings, the run, and the
+    name of the file in the run folder that takes what is printed."""
 
     scorer: str
     config: ScoreConfig
     run: RunFolder
+    log_name: str = LOG_NAME
+
+    @property
+    def log(self) -> Path:
+        return self.run.path / self.log_name
 
 
 def serve(connection: Connection, plan: WorkerPlan) -> None:
@@ -51,7 +57,9 @@ def serve(connection: Connection, plan: WorkerPlan) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
     end_with_parent()
     give_memory_back()
-    _log_to(plan.run.path / LOG_NAME)
+    if plan.config.threads:
+        keep_to_cores(plan.config.threads)
+    _log_to(plan.log)
     try:
         scorer = build_scorer(plan)
         connection.send(Ready(dict(scorer.facts())))
@@ -79,7 +87,7 @@ def score_one(scorer: Scorer, asked: Asked, run: RunFolder, connection: Connecti
     connection.send(Started(job.key))
     if asked.following:
         scorer.prepare(asked.following)
-    run.clear_pictures(job.row.slide)
+    run.begin(job.key, job.row.slide)
     begun = time.monotonic()
 
     def report_tiles(done: int, total: int) -> None:

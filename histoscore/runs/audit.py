@@ -24,6 +24,8 @@ from histoscore.files import append_line, json_text
 
 FIRST = "0" * 64
 """What the first event names as its predecessor's hash."""
+_END_BYTES = 8192
+"""Of the trail that are read to find its last line; more where that is longer."""
 
 
 class Event(BaseModel):
@@ -120,22 +122,37 @@ def _lines(path: Path) -> list[str]:
 
 
 def _last_line(path: Path) -> str:
-    lines = _lines(path)
-    return lines[-1] if lines else ""
+    """The newest line; only the file's end is read, for a long run has many."""
+    end = _end(path).removesuffix(b"\n")
+    return end[end.rfind(b"\n") + 1 :].decode("utf-8", errors="replace")
 
 
 def _drop_torn_line(path: Path) -> int:
     """Cut off what a power cut left of an unfinished line; says how many bytes."""
-    content = path.read_bytes() if path.exists() else b""
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
+    end = _end(path)
+    torn = len(end) - (end.rfind(b"\n") + 1)
+    if torn:
         try:
-            os.truncate(path, whole)
+            os.truncate(path, path.stat().st_size - torn)
         except OSError as error:
             raise EnvironmentStopError(
                 f"{path}: cannot be written ({error.strerror}); change its permissions"
             ) from error
-    return len(content) - whole
+    return torn
+
+
+def _end(path: Path) -> bytes:
+    """The file's last bytes, from the break before its last whole line at the latest on."""
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        size, wanted = file.seek(0, os.SEEK_END), _END_BYTES
+        while True:
+            file.seek(max(0, size - wanted))
+            end = file.read()
+            if len(end) == size or end.count(b"\n") >= 2:
+                return end
+            wanted *= 4
 
 
 def _who() -> str:

@@ -15,8 +15,9 @@ byte for byte: `done` is decided by content, never by a file's being there.
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,12 @@ class RunFolder:
     def result_path(self, key: str) -> Path:
         return self.path / "results" / key / "result.json"
 
+    def inside(self, name: str) -> Path:
+        """A file by its path relative to the run (with /); its folder is there after the call."""
+        path = self.path / name
+        make_folder(path.parent)
+        return path
+
     def commit(self, key: str, result: SlideResult) -> None:
         """Make a slide's result final, with the hashes of its pictures as they are now.
 
@@ -103,8 +110,27 @@ class RunFolder:
         """
         path = self.result_path(key)
         make_folder(path.parent)
-        committed = Committed(key=key, files=self._pictures(result.slide), result=result)
+        committed = Committed(key=key, files=self._pictures(result), result=result)
         write_json(path, committed.model_dump(mode="json"))
+
+    def begin(self, key: str, slide: str) -> None:
+        """Mark that a slide is begun; where one was begun before under this key, what that
+        attempt left of its pictures is removed. A first attempt looks at no other slide's."""
+        folder = self.result_path(key).parent
+        make_folder(folder.parent)
+        with writing(folder):
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                self.clear_pictures(slide)
+
+    def begun(self) -> frozenset[str]:
+        """Keys that were begun or committed, from one listing: on a network share a file that was
+        looked for in vain may stay invisible for a minute after it is there."""
+        try:
+            return frozenset(os.listdir(self.path / "results"))  # noqa: PTH208 (names, no paths)
+        except OSError:
+            return frozenset()
 
     def committed(self, key: str) -> SlideResult | None:
         """The result under this key, or None where there is none that can be believed."""
@@ -185,6 +211,7 @@ class RunFolder:
         return sorted(name for name in names if name not in apart)
 
     def _artefacts(self, slide: str) -> list[Path]:
+        """Whatever there is of a slide; looks through all pictures of the run."""
         stem = slug(slide)
         return [
             path
@@ -192,14 +219,23 @@ class RunFolder:
             for path in sorted((self.path / room).glob(f"{stem}[._]*"))
         ]
 
-    def _pictures(self, slide: str) -> dict[str, str]:
+    def _pictures(self, result: SlideResult) -> dict[str, str]:
         files = [
             file
-            for path in self._artefacts(slide)
+            for path in self._illustrations(result)
             for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
             if file.is_file()
         ]
         return {file.relative_to(self.path).as_posix(): sha256_of(file) for file in files}
+
+    def _illustrations(self, result: SlideResult) -> Iterator[Path]:
+        """Where the pictures of a slide lie whose sections are known; some may not be there."""
+        overlays, labels, stem = self.path / "overlays", self.path / "labels", slug(result.slide)
+        yield overlays / f"{stem}.geojson"
+        for name in (f"{stem}_section{part.section}" for part in result.sections):
+            yield overlays / f"{name}.png"
+            yield overlays / f"{name}.small.jpg"
+            yield labels / f"{name}.ome.zarr"
 
 
 def _side_by_side(hash_of: Callable[[Path], _H], paths: Sequence[Path]) -> list[_H]:

@@ -1,8 +1,9 @@
 """`run.json`: what a run was made with, and the keys that are derived from it.
 
 A run folder belongs to one study sheet, one configuration, one model and one version of this
-program. Three settings say only how the work is done, not what comes out, and may change between
-the first call and a resumed one: the device, and the time and memory that a slide may take.
+program. Four settings say only how the work is done, not what comes out, and may change between the
+first call and a resumed one: the device, the threads, and the time and memory that a slide may
+take.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class RunRecord(Record):
     device: str | None = None
     engine: str | None = None
     engine_threads: int | None = None
+    shard: str | None = None
     slides: tuple[SlideEntry, ...] = ()
     counts: Mapping[str, int] = {}
 
@@ -127,6 +129,7 @@ def _identity(record: RunRecord) -> dict[str, Any]:
         "histoscore": record.histoscore,
         "study sheet (sha256)": record.study_sha256[:12],
         "model weights (sha256)": record.model.sha256[:12],
+        "shard": record.shard or "none",
         "config": _what_comes_out(record.config),
     }
 
@@ -134,7 +137,7 @@ def _identity(record: RunRecord) -> dict[str, Any]:
 def _what_comes_out(config: ScoreConfig, *beside: str) -> dict[str, Any]:
     """The configuration without how the work is done, and without the model's name (its hash
     stands for it) and the blocks named."""
-    data = config.model_dump(mode="json", exclude={"device", "model", *beside})
+    data = config.model_dump(mode="json", exclude={"device", "threads", "model", *beside})
     for cost in ("seconds_per_slide", "gib_per_slide"):
         del data["limits"][cost]
     return data

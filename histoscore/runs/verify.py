@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from histoscore.errors import RunMismatchError
 from histoscore.files import sha256_of
+from histoscore.records import SlideResult
 from histoscore.runs.folder import Committed, RunFolder
 
 SEALED = "tables written"
@@ -77,6 +78,19 @@ def _seals(run: RunFolder) -> list[str]:
         for name, (sha256, number) in sealed.items()
         if not (run.path / name).is_file() or sha256_of(run.path / name) != sha256
     ]
+
+
+def seal_result(run: RunFolder, key: str, result: SlideResult, **beside: str) -> None:
+    """Put a committed result and the hash of its file into the audit trail."""
+    path = run.result_path(key)
+    run.trail.append(
+        COMMITTED,
+        slide=result.slide,
+        status=result.status.value,
+        reason=result.reason,
+        files={path.relative_to(run.path).as_posix(): sha256_of(path)},
+        **beside,
+    )
 
 
 def sealed_results(run: RunFolder) -> dict[str, tuple[str, int]]:

@@ -1,7 +1,8 @@
 """A scorer for tests of the machinery around it: each slide's text says what happens to it.
 
 A slide file holds `WORD ARGUMENT`: `grade 2`, `refuse too blurred`, `crash 11`, `crash-once 9`,
-`hang 60`, `hang-once 60`, `slow 0.3`, `bug`, `memory`, `greedy 400`, `device x`, `disk`.
+`hang 60`, `hang-once 60`, `slow 0.3`, `bug`, `memory`, `greedy 400`, `device x`, `disk`;
+`crash-host 9` and `crash-host-once 9` end the process that supervises the scorer's.
 """
 
 from __future__ import annotations
@@ -158,6 +159,9 @@ def _act(word: str, argument: str, once: Path) -> None:
             raise EnvironmentStopError(f"{argument}: cannot be written (No space left on device)")
         case "crash":
             os.kill(os.getpid(), signal.Signals(int(argument)))
+        case "crash-host":
+            os.kill(os.getppid(), signal.Signals(int(argument)))
+            time.sleep(60)  # it ends with its parent
         case "hang" | "slow":
             time.sleep(float(argument))
 

@@ -1,8 +1,7 @@
-"""What this process may use of the machine."""
+"""How networks use the processor and the memory of this process."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,35 +12,7 @@ from histoscore.models.cores import (
     has_fast_bfloat16,
     leave_cores_to_networks,
     reuse_memory,
-    usable_cores,
 )
-
-
-def test_cores_are_those_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
-    assert usable_cores() == 3
-
-
-@pytest.mark.parametrize(("cores", "usable"), [(7, 7), (None, 1)])
-def test_where_the_system_does_not_tell_they_are_the_machines(
-    cores: int | None, usable: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert usable_cores() == usable
-
-
-@pytest.mark.parametrize(
-    ("quota", "usable"),
-    [("max 100000", 6), ("250000 100000", 2), ("20000 100000", 1), ("900000 100000", 6), ("", 6)],
-)
-def test_a_container_may_give_fewer(
-    quota: str, usable: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr("histoscore.models.cores._CGROUP", tmp_path / "cpu.max")
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
-    assert usable_cores() == usable
 
 
 @pytest.mark.parametrize(

@@ -335,7 +335,7 @@ class Listener(Silence):
     def tiles(self, slide: str, done: int, total: int) -> None:
         self.told.append((slide, done, total))
 
-    def slide(self, result: SlideResult) -> None:
+    def slide(self, result: SlideResult, worker: str = "") -> None:
         self.told.append((result.slide, result.status))
 
 

@@ -93,3 +93,23 @@ def test_what_a_power_cut_left_of_a_line_is_dropped_and_told(trail: AuditTrail) 
         "run resumed",
     ]
     assert trail.problems() == []
+
+
+@pytest.mark.parametrize("length", [10, 8191, 8192, 9000, 40_000])
+def test_a_line_of_any_length_is_followed(trail: AuditTrail, length: int) -> None:
+    """Only the file's end is read to find the last event."""
+    trail.append("long", words="x" * length)
+    trail.append("after")
+    assert [event.number for event in trail.events()] == [1, 2, 3, 4, 5]
+    assert trail.problems() == []
+
+
+@pytest.mark.parametrize("length", [1, 8191, 9000, 40_000])
+def test_a_torn_line_of_any_length_is_cut_off(trail: AuditTrail, length: int) -> None:
+    with trail.path.open("ab") as file:
+        file.write(b"{" * length)
+    trail.append("after")
+    *_, told, after = trail.events()
+    assert (told.what, told.details) == ("incomplete event dropped", {"bytes": length})
+    assert (after.what, after.number) == ("after", 5)
+    assert trail.problems() == []

@@ -8,12 +8,17 @@ import pytest
 
 from histoscore.errors import RunMismatchError, UsageError
 from histoscore.files import sha256_of
-from histoscore.records import SlideResult
+from histoscore.records import SectionResult, SlideResult
 from histoscore.runs.folder import RunFolder
 from histoscore.vocabulary import Status
 
 KEY = "0123456789abcdef"
-RESULT = SlideResult(slide="x/knee 7.svs", animal="m1", status=Status.SCORED, seconds=1.5)
+SECTION = SectionResult(
+    section=1, x=3, y=5, width=70, height=40, area_um2=9e5, status=Status.SCORED
+)
+RESULT = SlideResult(
+    slide="x/knee 7.svs", animal="m1", status=Status.SCORED, seconds=1.5, sections=(SECTION,)
+)
 
 
 @pytest.fixture
@@ -80,6 +85,18 @@ def test_clearing_takes_a_slides_pictures_and_no_others(run: RunFolder) -> None:
     other.write_bytes(b"picture")
     run.clear_pictures(RESULT.slide)
     assert run.file_names() == [other.relative_to(run.path).as_posix()]
+
+
+def test_a_first_attempt_leaves_all_pictures_and_a_second_clears_the_slides(run: RunFolder) -> None:
+    run.begin(KEY, RESULT.slide)
+    draw_pictures(run)
+    other = run.overlay_path("x/knee 8.svs", 1)
+    other.write_bytes(b"picture")
+    run.begin("another", "x/knee 8.svs")
+    assert other.exists()
+    run.begin(KEY, RESULT.slide)
+    assert run.file_names() == [other.relative_to(run.path).as_posix()]
+    assert run.begun() == {KEY, "another"}
 
 
 @pytest.mark.parametrize("slide", ["../../outside.svs", "/etc/passwd", "CON", "a\nb", "x" * 400])

@@ -11,7 +11,7 @@ import pytest
 from histoscore.config import ScoreConfig
 from histoscore.errors import UsageError
 from histoscore.files import sha256_of, write_atomic
-from histoscore.records import SlideResult
+from histoscore.records import SectionResult, SlideResult
 from histoscore.runs.folder import RunFolder
 from histoscore.runs.provenance import ModelFacts, SlideEntry, begin_record
 from histoscore.runs.verify import COMMITTED, SEALED, verify
@@ -19,6 +19,9 @@ from histoscore.vocabulary import Status
 
 MODEL = ModelFacts(name="demo", sha256="7" * 64, validated_on_real_tissue=False)
 KEY = "ab" * 16
+SECTION = SectionResult(
+    section=1, x=3, y=5, width=70, height=40, area_um2=9e5, status=Status.SCORED
+)
 
 
 @pytest.fixture
@@ -29,7 +32,8 @@ def run(tmp_path: Path) -> RunFolder:
     entry = SlideEntry(slide="a.svs", key=KEY, sha256="1" * 64)
     run.write(run.record_path, record.model_copy(update={"slides": (entry,)}))
     write_atomic(run.overlay_path("a.svs", 1), b"picture")
-    run.commit(KEY, SlideResult(slide="a.svs", animal="m1", status=Status.SCORED))
+    scored = {"animal": "m1", "status": Status.SCORED, "sections": (SECTION,)}
+    run.commit(KEY, SlideResult(slide="a.svs", **scored))
     name = run.result_path(KEY).relative_to(tmp_path).as_posix()
     run.trail.append(COMMITTED, files={name: sha256_of(run.result_path(KEY))})
     for content in ("slide\nold\n", "slide\na.svs\n"):
