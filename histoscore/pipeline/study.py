@@ -194,7 +194,9 @@ class _Chronicle:
 
     def ready(self, facts: Mapping[str, str | int], worker: str = "") -> None:
         """`run.json` tells what the first worker runs on; others that differ stand in the trail."""
-        if worker and self._facts and facts != self._facts:
+        if facts == self._facts:
+            return
+        if worker and self._facts:
             self._run.trail.append("worker differs", worker=worker, **facts)
             told = ", ".join(f"{name} {value}" for name, value in facts.items())
             self._reporter.note(

@@ -2,7 +2,8 @@
 
 A slide file holds `WORD ARGUMENT`: `grade 2`, `refuse too blurred`, `crash 11`, `crash-once 9`,
 `hang 60`, `hang-once 60`, `slow 0.3`, `bug`, `memory`, `greedy 400`, `device x`, `disk`;
-`crash-host 9` and `crash-host-once 9` end the process that supervises the scorer's.
+`crash-host 9` and `crash-host-once 9` end the process that supervises the scorer's,
+`crash-job-once 9` its whole session.
 """
 
 from __future__ import annotations
@@ -159,6 +160,8 @@ def _act(word: str, argument: str, once: Path) -> None:
             raise EnvironmentStopError(f"{argument}: cannot be written (No space left on device)")
         case "crash":
             os.kill(os.getpid(), signal.Signals(int(argument)))
+        case "crash-job":
+            os.killpg(os.getsid(0), signal.Signals(int(argument)))
         case "crash-host":
             os.kill(os.getppid(), signal.Signals(int(argument)))
             time.sleep(60)  # it ends with its parent

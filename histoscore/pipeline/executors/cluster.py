@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +41,7 @@ _VISIBLE_SECONDS = 120.0
 """How long a result that a worker committed may take to be seen from here: network shares keep
 what they know of a folder for up to a minute."""
 _WAIT_SECONDS = 60.0
+_QUICK_SECONDS = 1.0
 _STRAGGLER = 5.0
 """Times the mean time of a slide after which one that still runs is told."""
 _STRAGGLER_SECONDS = 60.0
@@ -98,12 +99,14 @@ class ClusterExecutor:
         self._flying: dict[str, _Flight] = {}
         self._landed: SimpleQueue[Future] = SimpleQueue()
         self._crew = _Crew()
+        self._facts: dict[str, Mapping[str, str | int]] = {}
         self._mean, self._scored = 0.0, 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             place = stack.enter_context(self._place)
             self._client: Client = place.client
+            self._refill = place.refill
             config = self._plan.config.model_copy(update=place.changes)
             bench = Bench(self._bench, replace(self._plan, config=config))
             self._client.register_plugin(bench, name=self._bench)
@@ -133,15 +136,14 @@ class ClusterExecutor:
         try:
             self._fill(waiting)
             while self._flying:
-                for future in self._done():
-                    self._land(future)
+                self._land(self._done())
                 self._look_around()
                 self._fill(waiting)
         except (CancelledError, OSError) as lost:  # what is wrong with the disk has its own error
             raise self._scheduler_lost() from lost
 
     def _fill(self, waiting: Iterator[SlideJob]) -> None:
-        while len(self._flying) < max(1, len(self._crew.names)):
+        while len(self._flying) < self._wanted():
             job = next(waiting, None)
             if job is None:
                 return
@@ -150,29 +152,54 @@ class ClusterExecutor:
             self._flying[key] = _Flight(job, future)
             future.add_done_callback(self._landed.put)
 
-    def _done(self) -> Iterator[Future]:
+    def _wanted(self) -> int:
+        """Slides that are to be known to the cluster: one a worker, for a second one might wait
+        behind a slow one while another worker has nothing to do; two where slides are quick."""
+        ahead = 2 if self._scored and self._mean < _QUICK_SECONDS else 1
+        return max(1, ahead * len(self._crew.names))
+
+    def _done(self) -> list[Future]:
         """Tasks that have ended, waited for a moment."""
         try:
-            yield self._landed.get(timeout=_LOOK_SECONDS)
+            landed = [self._landed.get(timeout=_LOOK_SECONDS)]
             while not self._landed.empty():
-                yield self._landed.get()
+                landed.append(self._landed.get())
         except Empty:
-            return
+            return []
+        return landed
 
-    def _land(self, future: Future) -> None:
-        flight = self._flying.pop(future.key)
-        job = flight.job
+    def _land(self, landed: Sequence[Future]) -> None:
+        """What tasks that have ended say is asked for at once: each question goes far."""
+        flights = [self._flying.pop(future.key) for future in landed]
         try:
-            outcome: Outcome = future.result()
-        except KilledWorker as killed:
-            self._give_up(job, f"worker died ({killed.allowed_failures + 1} times, with its host)")
+            outcomes = self._client.gather(list(landed))
+        except KilledWorker:
+            for flight in flights:
+                self._land_alone(flight)
             return
-        if outcome.facts:
+        for flight, outcome in zip(flights, outcomes, strict=True):
+            self._take(flight, outcome)
+
+    def _land_alone(self, flight: _Flight) -> None:
+        """One of several, of which one or more took their workers down."""
+        try:
+            outcome: Outcome = flight.future.result()
+        except KilledWorker as killed:
+            times = killed.allowed_failures + 1
+            self._give_up(flight.job, f"worker died ({times} times, with its host)")
+        else:
+            self._take(flight, outcome)
+
+    def _take(self, flight: _Flight, outcome: Outcome) -> None:
+        job = flight.job
+        if outcome.facts and outcome.facts != self._facts.get(outcome.worker):
+            self._facts[outcome.worker] = outcome.facts
             self._watcher.ready(outcome.facts, outcome.worker)
         for reason in outcome.lost:
             self._watcher.worker_lost(job, reason, outcome.worker)
         _await_result(self._plan.run, job, outcome.worker)
-        self._note_time(flight)
+        self._scored += 1
+        self._mean += (outcome.seconds - self._mean) / self._scored
         self._watcher.committed(job, outcome.worker)
 
     def _give_up(self, job: SlideJob, reason: str) -> None:
@@ -188,11 +215,6 @@ class ClusterExecutor:
             "goes on, with this executor or with --executor local"
         )
 
-    def _note_time(self, flight: _Flight) -> None:
-        if flight.begun is not None:
-            self._scored += 1
-            self._mean += (time.monotonic() - flight.begun - self._mean) / self._scored
-
     def _look_around(self) -> None:
         """Who is there, who has left, and which slides take long."""
         now = time.monotonic()
@@ -204,6 +226,7 @@ class ClusterExecutor:
         names = {address: str(facts["name"]) for address, facts in workers.items()}
         for address in self._crew.names.keys() - names.keys():
             self._watcher.note(f"worker {self._crew.names[address]} is gone")
+        self._refill()
         alone = None if names else self._crew.alone_since or now
         if alone is not None and now - alone >= _WAIT_SECONDS:
             self._watcher.note("still waiting for a worker")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -28,11 +29,13 @@ class Outcome:
     """What a worker did about a slide whose result is on the disk.
 
     Attributes:
-        worker: its name. facts: what it runs on, empty before its scorer was needed.
+        worker: its name. seconds: that the slide took there.
+        facts: what it runs on, empty before its scorer was needed.
         lost: why scoring processes of this worker ended while the slide was in flight.
     """
 
     worker: str
+    seconds: float
     facts: Mapping[str, str | int]
     lost: tuple[str, ...]
 
@@ -61,11 +64,13 @@ class Bench(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
     def score(self, job: SlideJob) -> Outcome:
         """Score a slide, unless that was done by a worker that could not tell."""
         with self._turn:
+            begun = time.monotonic()
             self._check(job)
             self._seen.lost.clear()
             if not is_settled(self._plan.run.committed(job.key)):
                 self._supervisor.score(job)
-            return Outcome(self._worker, dict(self._seen.facts), tuple(self._seen.lost))
+            seconds = time.monotonic() - begun
+            return Outcome(self._worker, seconds, dict(self._seen.facts), tuple(self._seen.lost))
 
     def _check(self, job: SlideJob) -> None:
         """Raises what stops the run: another version here, or storage that is not shared."""

@@ -6,9 +6,10 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import dask
@@ -32,12 +33,18 @@ CONNECT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A cluster that runs: how to speak to it, what workers change in the configuration, and what
-    the user should know."""
+    """A cluster that runs.
+
+    Attributes:
+        client: speaks to it. changes: to the configuration, for workers there.
+        notes: what the user should know. refill: asks for workers in the place of lost ones, where
+            Dask does not do so by itself; may be called at any time.
+    """
 
     client: Client
     changes: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    refill: Callable[[], object] = bool
 
 
 @contextmanager
@@ -96,10 +103,10 @@ def on_slurm(settings: ClusterSettings) -> Iterator[Place]:
             "or use --shard in a job array"
         )
     with _quietly(), dask.config.set(_DASK), slurm_cluster(settings.slurm) as cluster:
-        workers = settings.workers or 1
-        cluster.adapt(minimum=workers, maximum=workers)
+        ask = partial(cluster.scale, settings.workers or 1)
+        ask()
         with Client(cluster, set_as_default=False) as client:
-            yield Place(client, notes=_notes(client))
+            yield Place(client, notes=_notes(client), refill=ask)
 
 
 def slurm_cluster(settings: SlurmSettings) -> Any:
