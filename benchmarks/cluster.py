@@ -1,6 +1,7 @@
 """What a cluster costs and gives: equal tables, overhead, scaling, twenty thousand slides.
 
     python -m benchmarks.cluster tables STUDY.csv --out bench/cluster     (a study of phantoms)
+    python -m benchmarks.cluster cost STUDY.csv --out bench/cluster
     python -m benchmarks.cluster overhead --out bench/cluster
     python -m benchmarks.cluster scaling --out bench/cluster
     python -m benchmarks.cluster bookkeeping --out bench/cluster --slides 20000
@@ -41,6 +42,7 @@ from histoscore.pipeline.shards import Shard  # noqa: E402
 from histoscore.pipeline.study import ScoreOptions, score_study  # noqa: E402
 from histoscore.records import SlideResult  # noqa: E402
 from histoscore.runs.verify import verify  # noqa: E402
+from histoscore.study import read_study  # noqa: E402
 
 FEW = ["statistics.permutations=1000"]
 CONFIG = load_config(overrides=FEW)
@@ -56,19 +58,23 @@ def resident_mib() -> float:
 
 @dataclass
 class Clock(Silence):
-    """When slides were committed (of monotonic), and this process's memory every thousandth."""
+    """When slides were committed (of monotonic); this process's memory and its processor time in
+    seconds every thousandth."""
 
     begun: float = 0.0
+    worked: float = 0.0
+    worked_so_far: float = 0.0
     times: list[float] = field(default_factory=list)
     mib: list[float] = field(default_factory=list)
 
     def begin(self, slides: int, settled: int) -> None:
-        self.begun = time.monotonic()
+        self.begun, self.worked = time.monotonic(), -time.process_time()
 
     def slide(self, result: SlideResult, worker: str = "") -> None:
         self.times.append(time.monotonic())
         if len(self.times) % EVERY == 0:
             self.mib.append(resident_mib())
+            self.worked_so_far = self.worked + time.process_time()
 
     def seconds(self, skip: int) -> float:
         """From the `skip`-th slide, when all workers are at work, to the last one."""
@@ -205,6 +211,8 @@ def bookkeeping(asked: argparse.Namespace) -> int:
         print(f"| {place + 1} | {rate:.0f} | {mib:.0f} |")
     scoring = clock.times[-1] - clock.begun
     print(f"\nscoring {scoring:.0f} s: {asked.slides / scoring:.0f} slides/s")
+    per_slide = 1000 * clock.worked_so_far / (EVERY * len(clock.mib))
+    print(f"processor time of client and scheduler {per_slide:.1f} ms a slide")
     print(f"hashing and planning {clock.begun - begun:.0f} s")
     print(f"tables and report {whole - (clock.times[-1] - begun):.0f} s")
     print(f"resident at the end {resident_mib():.0f} MiB")
@@ -214,6 +222,42 @@ def bookkeeping(asked: argparse.Namespace) -> int:
     begun = time.monotonic()
     print(f"verify: {verify(run) or 'clean'}, {time.monotonic() - begun:.0f} s")
     return 0
+
+
+def cost(asked: argparse.Namespace) -> int:
+    """What the first slides of a study cost: seconds, bytes read of those in the file, and what is
+    written. One thread, in this process."""
+    from histoscore.pipeline.planning import fingerprints, plan_slides
+    from histoscore.pipeline.slide import SlideScorer
+    from histoscore.pipeline.study import model_facts
+    from histoscore.runs.folder import RunFolder
+
+    rows = read_study(asked.study).rows[: asked.slides]
+    config = load_config(overrides=["device=cpu"])
+    prints = fingerprints(rows, lambda done, total: None)
+    scorer, run = SlideScorer(config, asked.out), RunFolder(asked.out)
+    print("| slide | sections | seconds | MB in the file | MB read | MB written | files |")
+    print("|---|---|---|---|---|---|---|")
+    for planned in plan_slides(rows, prints, config, model_facts(config.model), {}):
+        job, begun, before = planned.job, time.monotonic(), bytes_read()
+        result = scorer.score(job, lambda done, total: None)
+        read, seconds = bytes_read() - before, time.monotonic() - begun
+        run.commit(job.key, result)
+        recorded = run.recorded(job.key)
+        files = [run.path / name for name in recorded.files] if recorded else []
+        written = sum(path.stat().st_size for path in files)
+        sizes = (job.row.path.stat().st_size, read, written)
+        told = " | ".join(f"{size / 1e6:.1f}" for size in sizes)
+        print(
+            f"| {job.row.slide} | {len(result.sections)} | {seconds:.1f} | {told} | {len(files)} |"
+        )
+    return 0
+
+
+def bytes_read() -> int:
+    """That this process has asked the system for, from files or their cache."""
+    lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    return int(dict(line.split(": ") for line in lines)["rchar"])
 
 
 def main() -> int:
@@ -227,9 +271,11 @@ def main() -> int:
         one.add_argument("--seconds", type=float, default=seconds)
         one.add_argument("--workers", type=int, default=2)
         one.set_defaults(verb=verb)
-    one = verbs.add_parser("tables")
-    one.add_argument("study", type=Path)
-    one.set_defaults(verb=tables)
+    for verb in (tables, cost):
+        one = verbs.add_parser(verb.__name__)
+        one.add_argument("study", type=Path)
+        one.add_argument("--slides", type=int, default=6)
+        one.set_defaults(verb=verb)
     for one in verbs.choices.values():
         one.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()

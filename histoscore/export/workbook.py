@@ -39,6 +39,8 @@ OPTIONS = {
 _MAX_WIDTH, _MIN_WIDTH = 48, 9
 _MAX_CELL = 32_767
 _MAX_FOOTER = 200
+ROWS_OF_A_SHEET = 1_048_576
+"""Excel has no more; what lies beyond would be left out without a word."""
 _LINE_HEIGHT = 15
 _NO_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _STATUS_COLORS = {Status.FAILED: "#F4C7C3", Status.REVIEW: "#FCE8B2", Status.WARNED: "#FFF6DA"}
@@ -149,6 +151,12 @@ class _Book:
         """A table with frozen header and filter, below the banner."""
         sheet = self.book.add_worksheet(name)
         top = self._banner(sheet, 0)
+        if top + len(table.rows) >= ROWS_OF_A_SHEET:
+            told = (
+                f"{len(table.rows)} rows are too many for a sheet; they stand in {table.name}.csv"
+            )
+            sheet.write_string(top, 0, told, self.warning)
+            return
         last_row, last_column = top + len(table.rows), len(table.columns) - 1
         for index, column in enumerate(table.columns):
             cells = [row[index] for row in table.rows]

@@ -20,6 +20,7 @@ VERBS = (
     "info",
     "check",
     "score",
+    "merge",
     "report",
     "agree",
     "compare",

@@ -169,3 +169,12 @@ def test_control_characters_do_not_break_the_file() -> None:
     content = workbook_bytes(replace(study, slides=slides))
     book = openpyxl.load_workbook(io.BytesIO(content))
     assert column(book["Slides"], "animal")[0].value == "ab"
+
+
+def test_a_table_of_more_rows_than_a_sheet_has_is_named_and_not_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("histoscore.export.workbook.ROWS_OF_A_SHEET", 8)
+    book = openpyxl.load_workbook(io.BytesIO(workbook_bytes(example_study())))
+    told = [row[0] for row in book["Compartments"].iter_rows(values_only=True)]
+    assert re.fullmatch(r"\d+ rows are too many .* they stand in compartments\.csv", told[-1])

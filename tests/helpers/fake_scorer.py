@@ -124,6 +124,13 @@ class FakeScorer:
         )
 
 
+class SeesOneGpu(FakeScorer):
+    """A scorer that runs on the GPU that it is shown."""
+
+    def facts(self) -> Mapping[str, str | int]:
+        return {**super().facts(), "device": f"cuda ({os.environ['CUDA_VISIBLE_DEVICES']})"}
+
+
 class UnusableModel(FakeScorer):
     """A scorer that cannot be built."""
 

@@ -131,6 +131,34 @@ def test_scoring_processes_and_dask_workers_that_die_cost_their_own_slides_only(
     assert verify(summary.run.path) == []
 
 
+def test_each_gpu_has_a_worker_that_sees_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker runs on that is not what the first one runs on is told, and in the trail."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
+    sheet, listener = write_study(tmp_path, {f"{i}.svs": "slow 0.5" for i in range(4)}), Listener()
+    on_gpus = options(scorer="helpers.fake_scorer:SeesOneGpu")
+    summary = score_study(sheet, tmp_path / "run", config(), on_gpus, listener)
+    assert set(listener.scored.values()) == {"gpu-0", "gpu-3"}
+    differs = summary.run.trail.last("worker differs")
+    assert differs is not None
+    found = {summary.record.device: None, differs.details["device"]: None}
+    assert sorted(found) == ["cuda (0)", "cuda (3)"]
+    assert differs.details["device"] == f"cuda ({differs.details['worker'][-1]})"
+    assert any("runs on device cuda" in note for note in listener.notes)
+
+
+def test_a_slide_that_takes_long_is_told_with_its_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_STRAGGLER_SECONDS", 1.0)
+    slides = {f"{i}.svs": "grade 1" for i in range(5)} | {"long.svs": "slow 6"}
+    sheet, listener = write_study(tmp_path, slides), Listener()
+    run_study(sheet, "run", listener=listener)
+    (told,) = [note for note in listener.notes if note.startswith("long.svs: runs for ")]
+    assert f" on {listener.scored['long.svs']}; a slide takes " in told
+
+
 def test_a_model_that_no_worker_can_use_stops_the_run(tmp_path: Path) -> None:
     sheet = write_study(tmp_path, {"a.svs": "grade 1"})
     unusable = options(scorer="helpers.fake_scorer:UnusableModel", workers=1)

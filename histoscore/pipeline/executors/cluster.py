@@ -41,9 +41,11 @@ _VISIBLE_SECONDS = 120.0
 """How long a result that a worker committed may take to be seen from here: network shares keep
 what they know of a folder for up to a minute."""
 _WAIT_SECONDS = 60.0
+"""After which it is told, again and again, that there is no worker."""
 _QUICK_SECONDS = 1.0
+"""Slides that take less on average are handed out ahead."""
 _STRAGGLER = 5.0
-"""Times the mean time of a slide after which one that still runs is told."""
+"""Times the mean time of a slide after which one that still runs is told; but not before"""
 _STRAGGLER_SECONDS = 60.0
 
 
@@ -139,7 +141,9 @@ class ClusterExecutor:
                 self._land(self._done())
                 self._look_around()
                 self._fill(waiting)
-        except (CancelledError, OSError) as lost:  # what is wrong with the disk has its own error
+        except (CancelledError, OSError) as lost:
+            if isinstance(lost, OSError) and lost.filename:  # a file's, no connection's
+                raise
             raise self._scheduler_lost() from lost
 
     def _fill(self, waiting: Iterator[SlideJob]) -> None:
