@@ -221,3 +221,17 @@ OARSI_MOUSE = Ladder(
 """The eight grades after Glasson et al. 2010 (Osteoarthritis Cartilage 18 Suppl 3:S17–23)."""
 
 LADDERS = {OARSI_MOUSE.name: OARSI_MOUSE}
+
+RUNG_WORDS = {
+    OARSI_MOUSE.name: {
+        0: "normal",
+        0.5: "loss of Safranin O, structure intact",
+        1: "small fibrillations, no cartilage lost",
+        2: "clefts to just below the superficial layer, some surface lamina lost",
+        3: "clefts or erosion to calcified cartilage, under 25 % of the surface",
+        4: "the same over 25 to 50 % of the surface",
+        5: "the same over 50 to 75 % of the surface",
+        6: "the same over more than 75 % of the surface",
+    }
+}
+"""What is seen at each rung, by ladder; in our words, after the same paper."""

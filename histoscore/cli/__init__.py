@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from histoscore.cli import evaluation, models, runs, sheets, tables
+from histoscore.cli import evaluation, models, review, runs, sheets, tables
 from histoscore.cli.leaving import Leave
 from histoscore.errors import HistoscoreError
 
@@ -27,6 +27,7 @@ app.command()(runs.report)
 app.command()(evaluation.evaluate)
 app.command()(tables.agree)
 app.command()(tables.compare)
+app.command()(review.review)
 app.command()(runs.verify)
 app.command()(sheets.phantom)
 app.command()(models.train)

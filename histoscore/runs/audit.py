@@ -15,6 +15,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,6 +25,9 @@ from histoscore.files import append_line, json_text
 
 FIRST = "0" * 64
 """What the first event names as its predecessor's hash."""
+
+_APPENDING = Lock()
+"""Threads of the one process that may append do so one after the other."""
 
 
 class Event(BaseModel):
@@ -53,15 +57,29 @@ class AuditTrail:
 
     def append(self, what: str, **details: Any) -> Event:
         """Write one event to the disk and return it. Details are plain JSON values."""
-        dropped = _drop_torn_line(self.path)
-        if dropped:
-            self._append("incomplete event dropped", {"bytes": dropped})
-        return self._append(what, details)
+        with _APPENDING:
+            dropped = _drop_torn_line(self.path)
+            if dropped:
+                self._append("incomplete event dropped", {"bytes": dropped})
+            return self._append(what, details)
 
     def events(self) -> Iterator[Event]:
         """All events, oldest first. Raises ValueError at a line that is no event."""
         for line in _lines(self.path):
             yield Event.model_validate_json(line)
+
+    def sound(self) -> Iterator[Event]:
+        """The events before the first one that is wrong: what the chain vouches for."""
+        previous = FIRST
+        for number, line in enumerate(_lines(self.path), start=1):
+            try:
+                event = Event.model_validate_json(line)
+            except ValidationError:
+                return
+            if event.number != number or _faults(event, previous):
+                return
+            previous = event.hash
+            yield event
 
     def last(self, what: str) -> Event | None:
         """The newest event of this kind, None if there is none."""
