@@ -1,0 +1,126 @@
+/** The joint as a small map: femur above tibia, medial on the side where the picture has it. */
+
+import { at, fill, make } from "./dom.js";
+import {
+  COMPARTMENT_WORDS, decisionText, flagWords, gradeText, isDecided, percent, statusWords,
+} from "./words.js";
+
+/** Draws the four cells. `unsaved`: a decision that did not reach the disk, or null. */
+export function drawJoint({ section, active, ladder, unsaved, select }) {
+  const flags = section.flags.map((flag) => make("li", {}, flagWords(flag)));
+  const columns = section.medial_side === "right" ? ["L", "M"] : ["M", "L"];
+  const names = ["FC", "TP"].flatMap((bone) => columns.map((side) => side + bone));
+  const cells = names.map((name) =>
+    cell(name, section.compartments[name], {
+      ladder,
+      isActive: name === active,
+      unsaved: unsaved?.compartment === name && unsaved.code === section.code ? unsaved : null,
+      select,
+    }),
+  );
+  fill(at("joint"), heads(columns, section.medial_side), make("div", { class: "cells" }, cells),
+    flags.length ? make("ul", { class: "flags", "aria-label": "flags of the section" }, flags) : false);
+}
+
+function heads(columns, stated) {
+  const words = { M: "medial", L: "lateral" };
+  const text = (side) => (stated ? words[side] : `${words[side]} (side not known)`);
+  return make("div", { class: "heads" }, columns.map((side) => make("span", {}, text(side))));
+}
+
+function cell(name, compartment, { ladder, isActive, unsaved, select }) {
+  const data = {
+    compartment: name,
+    grade: isDecided(compartment?.mine) ? gradeText(compartment.mine.grade) : "",
+    active: String(isActive),
+    decided: String(isDecided(compartment?.mine)),
+    unsaved: String(Boolean(unsaved)),
+  };
+  return make(
+    "button",
+    {
+      type: "button",
+      class: name.endsWith("FC") ? "cell femur" : "cell tibia",
+      data,
+      "aria-current": isActive ? "true" : null,
+      "aria-label": spoken(name, compartment, unsaved, isActive),
+      title: COMPARTMENT_WORDS[name],
+      onclick: () => select(name),
+    },
+    make("span", { class: "name" }, isActive ? "▸ " : "", name, marks(compartment?.mine)),
+    mineFace(compartment?.mine, unsaved),
+    ...modelFace(compartment, ladder),
+  );
+}
+
+function marks(mine) {
+  if (!mine) return false;
+  return make(
+    "span",
+    { class: "marks" },
+    mine.flagged ? make("span", { class: "flagged" }, "⚑") : false,
+    mine.comment ? make("span", { class: "commented" }, "✎") : false,
+  );
+}
+
+function mineFace(mine, unsaved) {
+  if (unsaved) {
+    return make(
+      "span", { class: "mine unsaved" },
+      make("s", {}, unsaved.gradable ? gradeText(unsaved.grade) : "✕"), make("small", {}, "not saved"),
+    );
+  }
+  if (!isDecided(mine)) return make("span", { class: "mine none" }, "–");
+  return make("span", { class: "mine" }, mine.gradable ? gradeText(mine.grade) : "✕");
+}
+
+function modelFace(compartment, ladder) {
+  const model = compartment?.model;
+  if (!model) return [make("span", { class: "model hidden_model" }, "model hidden until you grade")];
+  if (model.grade === null) {
+    return [make("span", { class: "model withheld" }, model.reason || statusWords(model.status))];
+  }
+  return [
+    make("span", { class: "model" }, "model ", make("b", {}, gradeText(model.grade)), setText(model)),
+    bars(model, ladder),
+    make("span", { class: "extent" }, extentText(model)),
+  ];
+}
+
+function setText(model) {
+  if (model.grade_low === null || model.grade_low === undefined) return "";
+  if (model.grade_low === model.grade_high) return "";
+  return ` (${gradeText(model.grade_low)}–${gradeText(model.grade_high)})`;
+}
+
+export function extentText(model) {
+  if (model.lesion_extent === null || model.lesion_extent === undefined) return "not measured";
+  if (model.lesion_extent === 0) return "no erosion";
+  const implied = model.implied_grade === null ? "" : ` → ${gradeText(model.implied_grade)}`;
+  return `eroded ${percent(model.lesion_extent)}${implied}`;
+}
+
+/** Probabilities over the rungs as small bars; the model's grade is the filled one. */
+export function bars(model, ladder) {
+  const row = make("span", { class: "bars", "aria-hidden": "true" });
+  ladder.rungs.forEach((rung, i) => {
+    const bar = make("i", { class: rung === model.grade ? "its" : "" });
+    bar.style.height = `${Math.max(4, 100 * (model.probabilities?.[i] ?? 0))}%`;
+    row.append(bar);
+  });
+  return row;
+}
+
+function spoken(name, compartment, unsaved, isActive) {
+  const model = compartment?.model;
+  const parts = [
+    `${name}, ${COMPARTMENT_WORDS[name]}`,
+    unsaved ? "NOT SAVED" : decisionText(compartment?.mine),
+    model ? `model ${model.grade === null ? "withheld" : gradeText(model.grade)}` : "model hidden",
+    model && model.grade !== null ? extentText(model) : "",
+    ...(model?.flags ?? []).map(flagWords),
+    compartment?.mine?.flagged ? "flagged" : "",
+    isActive ? "active" : "",
+  ];
+  return parts.filter(Boolean).join(", ");
+}
