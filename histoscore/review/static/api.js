@@ -13,12 +13,8 @@ const GONE =
   "The server does not answer. Is the terminal in which histoscore review runs still open? " +
   "Start it again with the same line; everything that was saved is still there.";
 
-/** Sentences for what a person can mend, where the server's own would not say how. */
-const WAYS_OUT = {
-  401: "Open the page again from the address that the terminal prints.",
-  403: "Open the page again from the address that the terminal prints.",
-  429: "Wait a few seconds, then try again.",
-};
+const WAIT = "Wait a few seconds, then try again.";
+const LONGEST_PLAIN_ANSWER = 300;
 
 export const review = () => get("/api/review");
 export const register = (name, mode) => post("/api/scorers", { name, mode });
@@ -57,11 +53,19 @@ async function ask(path, options) {
   } catch {
     throw new Refused(0, GONE);
   }
-  const body = await response.json().catch(() => ({}));
+  const body = read(await response.text());
   if (response.ok) return body;
-  const words = body.error ?? `The server answered ${response.status}.`;
-  const way = WAYS_OUT[response.status];
-  throw new Refused(response.status, way ? `${sentence(words)} ${way}` : sentence(words), body);
+  const words = sentence(body.error || `The server answered ${response.status}.`);
+  throw new Refused(response.status, response.status === 429 ? `${words} ${WAIT}` : words, body);
+}
+
+/** An answer as an object; a short plain text is what went wrong. */
+function read(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { error: text.length < LONGEST_PLAIN_ANSWER ? text : "" };
+  }
 }
 
 /** The words with a capital and a full stop. */

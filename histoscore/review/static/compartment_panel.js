@@ -4,7 +4,7 @@ import { at, button, fill, make } from "./dom.js";
 import {
   COMPARTMENT_WORDS, flagWords, gradeText, gradeWords, isDecided, percent, statusWords,
 } from "./words.js";
-import { extentText } from "./joint_map.js";
+import { extentText, hiddenText } from "./joint_map.js";
 
 /** Draws the panel; `does` holds what the buttons do, `may` whether anything can be decided. */
 export function drawCompartment({ section, active, ladder, mode, may, does }) {
@@ -25,7 +25,7 @@ function ladderRow({ model, mine }, ladder, may, does) {
   const row = make("div", { class: "ladder", role: "group", "aria-label": "grade" });
   row.style.setProperty("--rungs", Math.min(ladder.rungs.length, 9));
   ladder.rungs.forEach((rung, i) => row.append(rungButton(rung, i, { model, mine, ladder, may, does })));
-  if (!model) row.append(make("p", { class: "veil" }, "model hidden until you grade"));
+  if (!model) row.append(make("p", { class: "veil" }, hiddenText(mine)));
   return row;
 }
 
@@ -113,7 +113,7 @@ function decided(mine) {
 }
 
 function measured(model) {
-  if (!model) return make("p", { class: "soft" }, "What was measured here is shown after you have graded.");
+  if (!model) return make("p", { class: "soft" }, "What was measured is shown after you have graded.");
   const flags = (model.flags ?? []).map((flag) => make("li", {}, flagWords(flag)));
   return make(
     "div", { class: "measured" },

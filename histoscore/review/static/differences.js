@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { at, button, fill, make, say } from "./dom.js";
 import { askConsensusReason } from "./decision_dialogs.js";
 import { tellInDialog } from "./dialogs.js";
+import { showSaved } from "./saving.js";
 import { COMPARTMENT_WORDS, gradeText } from "./words.js";
 
 /** The list of differences and the one being settled. `desk` shows its section. */
@@ -72,17 +73,17 @@ export class Differences {
   }
 
   async save(item, grade, reason) {
-    const { scorer, saving } = this.desk;
-    saving("saving");
+    const { scorer } = this.desk;
+    showSaved("saving");
     try {
       const asked = { scorer: scorer.name, code: item.code, compartment: item.name, grade, gradable: grade !== null, reason, seen: item.seen };
       this.keep((await api.agree(asked)).item);
-      saving("saved");
+      showSaved("saved");
     } catch (refused) {
       if (refused.body.item) this.keep(refused.body.item);
-      saving("failed");
+      showSaved("failed");
       await tellInDialog("Consensus not saved", refused.message);
-      saving("saved");
+      showSaved("saved");
     }
   }
 
@@ -106,14 +107,14 @@ export class Differences {
   row({ code, name, grades, consensus }, i) {
     const face = make(
       "button", { type: "button", "aria-current": i === this.now ? "true" : null, data: { difference: `${code} ${name}`, settled: String(Boolean(consensus)) }, onclick: () => this.go(i) },
-      make("b", {}, code), make("span", {}, name), make("span", { class: "soft" }, grades.map(({ grade }) => gradeText(grade)).join(" · ")),
+      make("b", {}, code), make("span", {}, name), make("span", { class: "soft" }, grades.map(shortly).join(" · ")),
       make("span", { class: "settled" }, consensus ? `✓ ${consensus.gradable ? gradeText(consensus.grade) : "✕"}` : ""),
     );
     return make("li", {}, face);
   }
 
   detail({ code, name, grades, consensus }) {
-    const rows = grades.map((one) => make("tr", {}, make("th", { scope: "row" }, one.scorer), make("td", { class: "big" }, gradeText(one.grade)), make("td", {}, one.comment)));
+    const rows = grades.map((one) => make("tr", {}, make("th", { scope: "row" }, one.scorer), make("td", { class: "big" }, shortly(one)), make("td", {}, one.comment)));
     const { ladder, closed } = this.desk.review;
     const rungs = ladder.rungs.map((rung) => make(
       "button", { type: "button", class: "rung", disabled: closed, data: { consensus: gradeText(rung) }, "aria-pressed": String(consensus?.grade === rung), "aria-label": `consensus grade ${gradeText(rung)}`, onclick: () => this.settle(rung) }, make("b", {}, gradeText(rung)),
@@ -130,4 +131,5 @@ export class Differences {
   }
 }
 
-const gradeOf = ({ scorer, grade }) => `${scorer} ${gradeText(grade)}`;
+const shortly = ({ grade, gradable }) => (gradable === false ? "✕" : gradeText(grade));
+const gradeOf = (one) => `${one.scorer} ${shortly(one)}`;

@@ -22,7 +22,7 @@ export function at(id) {
 /** A button with its key beside the words. */
 export function button(words, key, onclick, properties = {}) {
   const { label = words, ...rest } = properties;
-  const face = make("button", { type: "button", onclick, ...rest }, make("span", {}, label));
+  const face = make("button", { type: "button", onclick, ...rest }, label ? make("span", {}, label) : false);
   if (key) {
     face.append(make("kbd", { "aria-hidden": "true" }, key));
     face.setAttribute("aria-keyshortcuts", ARIA_KEYS[key] ?? key);

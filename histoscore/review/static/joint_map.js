@@ -76,7 +76,7 @@ function mineFace(mine, unsaved) {
 
 function modelFace(compartment, ladder) {
   const model = compartment?.model;
-  if (!model) return [make("span", { class: "model hidden_model" }, "model hidden until you grade")];
+  if (!model) return [make("span", { class: "model hidden_model" }, hiddenText(compartment?.mine))];
   if (model.grade === null) {
     return [make("span", { class: "model withheld" }, model.reason || statusWords(model.status))];
   }
@@ -85,6 +85,11 @@ function modelFace(compartment, ladder) {
     bars(model, ladder),
     make("span", { class: "extent" }, extentText(model)),
   ];
+}
+
+/** In independent mode a section's model grades may come only with its last decision. */
+export function hiddenText(mine) {
+  return isDecided(mine) ? "model hidden until all four are graded" : "model hidden until you grade";
 }
 
 function setText(model) {

@@ -14,6 +14,7 @@ const CASING_WIDTH = 1.6;
 const OTHERS = 0.55;
 const FRAME = "rgb(11, 107, 122)";
 const CORNER = 14;
+const USUAL_TYPE = 16;
 const LABEL = "600 13px system-ui, sans-serif";
 
 /** The canvas above the viewer, with the paths of one section. */
@@ -57,11 +58,12 @@ export class Overlay {
     const place = this.viewer.placement;
     if (!place) return;
     context.lineJoin = "round";
+    this.unit = typeSize() / USUAL_TYPE;
     for (const name of COMPARTMENTS) {
       context.globalAlpha = this.opacity * (name === this.active ? 1 : OTHERS);
       this.drawContours(context, name, place);
     }
-    context.globalAlpha = 1;
+    context.globalAlpha = this.opacity;
     if (this.layers.frames) this.drawFrames(context, place);
   }
 
@@ -86,8 +88,8 @@ export class Overlay {
     context.setTransform(scale * ratio, 0, 0, scale * ratio, x * ratio, y * ratio);
     for (const kind of KINDS.filter(({ layer }) => this.layers[layer])) {
       context.lineCap = kind.closed ? "round" : "butt";
-      this.stroke(context, paths[kind.name], CASING, (kind.width + CASING_WIDTH) / scale);
-      this.stroke(context, paths[kind.name], kind.color, kind.width / scale);
+      this.stroke(context, paths[kind.name], CASING, (this.unit * (kind.width + CASING_WIDTH)) / scale);
+      this.stroke(context, paths[kind.name], kind.color, (this.unit * kind.width) / scale);
     }
   }
 
@@ -98,10 +100,10 @@ export class Overlay {
   }
 
   drawFrames(context, place) {
-    const ratio = window.devicePixelRatio;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const zoom = window.devicePixelRatio * this.unit;
+    context.setTransform(zoom, 0, 0, zoom, 0, 0);
     for (const [name, box] of this.boxes) {
-      if (box) drawFrame(context, name, onScreen(box, place), name === this.active);
+      if (box) drawFrame(context, name, onScreen(box, place, this.unit), name === this.active);
     }
   }
 }
@@ -117,12 +119,18 @@ function path(shapes, { name, closed }) {
   return drawn;
 }
 
-function onScreen([x, y, width, height], place) {
+/** The page's type size in CSS pixels: lines and names grow with it on a large screen. */
+function typeSize() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) || USUAL_TYPE;
+}
+
+/** A box of image pixels in CSS pixels of the viewer, divided by `unit`. */
+function onScreen([x, y, width, height], place, unit) {
   return {
-    x: Math.round(place.x + x * place.scale) + 0.5,
-    y: Math.round(place.y + y * place.scale) + 0.5,
-    width: Math.round(width * place.scale),
-    height: Math.round(height * place.scale),
+    x: (place.x + x * place.scale) / unit,
+    y: (place.y + y * place.scale) / unit,
+    width: (width * place.scale) / unit,
+    height: (height * place.scale) / unit,
   };
 }
 

@@ -15,7 +15,7 @@ async function start() {
   const desk = new Desk(await api.review(), scorer);
   hooks(desk);
   listen(desk.does);
-  window.addEventListener("beforeunload", (event) => desk.unsaved && event.preventDefault());
+  window.addEventListener("beforeunload", (event) => desk.grading.unsaved && event.preventDefault());
   await desk.start();
 }
 

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { make } from "./dom.js";
 import { openDialog } from "./dialogs.js";
-import { MODE_WORDS } from "./words.js";
+import { MODE_WORDS, statusWords } from "./words.js";
 
 const NEW = "\u0000new";
 
@@ -63,8 +63,8 @@ class StartForm {
 
   intro() {
     const { model, sections, left_out: out, blinded } = this.review;
-    const gone = [[out?.failed, "failed"], [out?.no_tissue, "without tissue"]]
-      .filter(([count]) => count).map(([count, words]) => `${count} ${words}`);
+    const gone = Object.entries(out ?? {}).filter(([, count]) => count)
+      .map(([status, count]) => `${count} ${statusWords(status)}`);
     return [
       model?.banner ? make("p", { class: "banner", role: "note" }, model.banner) : false,
       make("p", {}, `${sections} sections${gone.length ? ` (slides left out: ${gone.join(", ")})` : ""}, ` +

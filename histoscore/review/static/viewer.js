@@ -188,7 +188,7 @@ function openSeadragon() {
     showNavigationControl: false,
     showNavigator: true,
     navigatorId: "navigator",
-    navigatorDisplayRegionColor: "#0b6b7a",
+    navigatorDisplayRegionColor: "#c2410c",
     animationTime: still.matches ? 0 : 0.35,
     springStiffness: 9,
     blendTime: 0,

@@ -5,7 +5,7 @@ import { preference, prefer } from "./memory.js";
 import { gradeText, gradeWords } from "./words.js";
 
 /** A strip of all grades below the section; one of them may stand large beside it. */
-export class References {
+export class GradePictures {
   constructor(review, resized) {
     this.pictures = review.references ?? [];
     this.note = review.references_note ?? "";
