@@ -2,10 +2,11 @@
 
     python -m benchmarks.references --out bench/references
 
-Draws knees of seeds that nothing is trained or evaluated on, takes for each rung of the OARSI ladder
-the tibial plateau (or else the condyle) whose true grade it is, and writes it as JPEG, all at one
-scale. Copied into histoscore/review/static/references, they stand beside a section until a
-laboratory gives its own. They are drawings: how a grade looks in real tissue they cannot teach.
+Draws knees of seeds that nothing is trained or evaluated on, takes for each rung of the OARSI
+ladder the tibial plateau (or else the condyle) whose true grade it is, and writes it as JPEG, all
+at one scale. Copied into histoscore/review/static/references/oarsi_mouse_2010, they stand beside a
+section until a laboratory gives its own. They are drawings: how a grade looks in real tissue they
+cannot teach.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from histoscore.slides.open import open_slide
 from histoscore.vocabulary import OARSI_MOUSE, format_rung
 
 SEED, ANIMALS = 9_701, 36
-GROUPS = "[{name: a, medial: 0.5, lateral: 1.5}, {name: b, medial: 3, lateral: 2}, {name: c, medial: 6.5, lateral: 5}]"
+GROUPS = (
+    "[{name: a, medial: 0.5, lateral: 1.5}, {name: b, medial: 3, lateral: 2},"
+    " {name: c, medial: 6.5, lateral: 5}]"
+)
 DRAWN = (
     *("mpp=0.5", "width_um=2600", "height_um=2000", "sections=[1,1]", "upside_down=0"),
     *("turn_deg=2", "artefacts=false", f"groups={GROUPS}"),
 )
 MPP, MARGIN_UM = Mpp(0.9), 70.0
-QUALITY = 82
+QUALITY = 74
 
 
 def main() -> None:
@@ -54,7 +58,9 @@ def main() -> None:
 def cut(study: Path, slide: str, compartment: str) -> np.ndarray:
     """The compartment's cartilage with what is around it, BGR."""
     features, _ = read_features(study / "truth" / f"{Path(slide).stem}.geojson")
-    bounds = np.array([f.geometry.bounds for f in features if compartment in f.name + f.classification])
+    bounds = np.array(
+        [f.geometry.bounds for f in features if compartment in f.name + f.classification]
+    )
     with open_slide(study / slide) as opened:
         margin = MARGIN_UM / opened.info.mpp
         left, top = bounds[:, :2].min(axis=0) - margin

@@ -117,7 +117,12 @@ class _Book:
             "Dictionary": lambda name: self._dictionary(name, study),
             "ARRIVE": lambda name: self._two_columns(name, arrive_items(self.tables), 100),
         }
-        sources = {"Power": "power", "Agreement": "agreement", "Review": "scorers", "Audit": "audit"}
+        sources = {
+            "Power": "power",
+            "Agreement": "agreement",
+            "Review": "scorers",
+            "Audit": "audit",
+        }
         for name, table in sources.items():
             if table not in by_name:
                 del sheets[name]

@@ -153,7 +153,10 @@ def build_tables(
 
 
 def compartment_scores(
-    row: StudyRow, group: str | None, result: SlideResult, counted: Mapping[Item, float | None] | None = None
+    row: StudyRow,
+    group: str | None,
+    result: SlideResult,
+    counted: Mapping[Item, float | None] | None = None,
 ) -> Iterator[CompartmentScore]:
     """Four scores for each section that should have them; what was not graded is None.
 

@@ -20,14 +20,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from histoscore.errors import EnvironmentStopError, SlideError, StoredResultError
+from histoscore.errors import (
+    EnvironmentStopError,
+    MissingReasonError,
+    ReviewError,
+    SlideError,
+    StaleDecisionError,
+    StoredResultError,
+)
 from histoscore.pipeline.given import Counting
 from histoscore.review.assets import Asset, References
 from histoscore.review.bodies import Body, Decide, Join, Nothing, Sign, Verdict, Who
 from histoscore.review.desk import Desk
 from histoscore.review.differences import differences
 from histoscore.review.subjects import Subject
-from histoscore.runs.review_log import ReasonNeeded, ReviewRefusal, StaleDecision
 
 MOST_BODY = 16_384
 MOST_WAITING = 200
@@ -58,7 +64,7 @@ class Api:
         """
         self._desk, self._page, self._references = desk, page, shown
         self._choose, self._tables = choose, tables
-        self._limit = anyio.CapacityLimiter(max(2, os.cpu_count() or 2))
+        self._limit = anyio.CapacityLimiter(threads_for_tiles())
 
     def application(self) -> Starlette:
         gets = {
@@ -135,14 +141,14 @@ class Api:
         body = await _body(request, Decide)
         try:
             return JSONResponse(await _in_thread(self._desk.decide, body))
-        except StaleDecision as error:
+        except StaleDecisionError as error:
             return JSONResponse({"error": str(error), **self._desk.now(body)}, 409)
 
     async def undo(self, request: Request) -> Response:
         body = await _body(request, Who)
         try:
             return JSONResponse(await _in_thread(self._desk.undo, body.scorer))
-        except ReviewRefusal as error:
+        except ReviewError as error:
             return JSONResponse({"error": str(error)}, 404)
 
     async def settle(self, request: Request) -> Response:
@@ -192,6 +198,11 @@ class Api:
         return await anyio.to_thread.run_sync(draw, *place, limiter=self._limit)
 
 
+def threads_for_tiles() -> int:
+    """Tiles that are made at the same time."""
+    return max(2, os.cpu_count() or 2)
+
+
 def _told(
     answer: Callable[[Request], Awaitable[Response]],
 ) -> Callable[[Request], Awaitable[Response]]:
@@ -200,9 +211,9 @@ def _told(
     async def told(request: Request) -> Response:
         try:
             return await answer(request)
-        except ReasonNeeded as error:
+        except MissingReasonError as error:
             return JSONResponse({"error": str(error), "needs": "reason"}, 422)
-        except ReviewRefusal as error:
+        except ReviewError as error:
             return JSONResponse({"error": str(error)}, 409)
         except LookupError:
             return JSONResponse({"error": "there is no such thing here"}, 404)

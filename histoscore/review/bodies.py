@@ -15,7 +15,7 @@ Words = Annotated[str, Field(max_length=2000)]
 class Body(BaseModel):
     """Base: unknown fields, and numbers or truth values written as text, are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Join(Body):

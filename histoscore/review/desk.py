@@ -11,8 +11,9 @@ import random
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from histoscore.errors import SlideError, StoredResultError
+from histoscore.errors import ReviewError, SlideError, StoredResultError
 from histoscore.pipeline.graded import GradedRun
+from histoscore.pipeline.readings import OWN_NAMES
 from histoscore.pipeline.recorded import counting_sections
 from histoscore.pipeline.reviewed import SETTLED
 from histoscore.records import CompartmentResult
@@ -22,10 +23,9 @@ from histoscore.review.pyramid import TILE
 from histoscore.review.shelf import Shelf
 from histoscore.review.subjects import Subject, find_subjects, volumes
 from histoscore.review.tiles import Tiles, label_classes
-from histoscore.runs.review_log import Decision, Entry, Mode, ReviewLog, ReviewRefusal, Scorer
+from histoscore.runs.review_log import Decision, Entry, Mode, ReviewLog, Scorer
 from histoscore.slides.mpp import ASSUMED
 from histoscore.study import Study
-from histoscore.pipeline.readings import OWN_NAMES
 from histoscore.vocabulary import RUNG_WORDS, Compartment, Status, format_rung
 
 Json = dict[str, Any]
@@ -75,14 +75,14 @@ class Desk:
         return [self._told_scorer(one) for one in self.log.scorers.values()]
 
     def join(self, body: Join) -> Json:
-        """Raises ReviewRefusal: a name or a mode that cannot be taken."""
+        """Raises ReviewError: a name or a mode that cannot be taken."""
         name = " ".join(body.name.split())
         if not name or not name.isprintable():
-            raise ReviewRefusal("give a name, in letters that can be printed")
+            raise ReviewError("give a name, in letters that can be printed")
         if name.casefold() in (*OWN_NAMES, SETTLED):
-            raise ReviewRefusal(f"{name}: the agreement tables use this word; take another name")
+            raise ReviewError(f"{name}: the agreement tables use this word; take another name")
         if self.fixed not in (None, body.mode):
-            raise ReviewRefusal(f"this review was opened in {self.fixed} mode")
+            raise ReviewError(f"this review was opened in {self.fixed} mode")
         return self._told_scorer(self.log.join(name, Mode(body.mode)))
 
     def queue(self, name: str) -> Json:
@@ -140,7 +140,7 @@ class Desk:
         self.log.settle(self._said(body, Mode.CONSENSUS, model_shown=True), body.seen)
 
     def undo(self, name: str) -> Json:
-        """Take the scorer's newest decision back. Raises ReviewRefusal."""
+        """Take the scorer's newest decision back. Raises ReviewError."""
         return self._after(self.log.undo(name))
 
     def now(self, body: Verdict) -> Json:
@@ -152,7 +152,7 @@ class Desk:
         return self._codes.get(place)
 
     def _said(self, body: Verdict, mode: Mode, model_shown: bool) -> Decision:
-        """A verdict in words of the run. Raises ReviewRefusal: one that cannot be."""
+        """A verdict in words of the run. Raises ReviewError: one that cannot be."""
         subject = self.subjects[body.code]
         part = subject.parts.get(body.compartment)
         self._check_grade(body)
@@ -175,16 +175,16 @@ class Desk:
         rungs = self.run.ladder.rungs
         if body.grade is not None and body.grade not in rungs:
             known = ", ".join(map(format_rung, rungs))
-            raise ReviewRefusal(f"{body.grade:g} is no grade here; the grades are {known}")
+            raise ReviewError(f"{body.grade:g} is no grade here; the grades are {known}")
         if body.grade is not None and not body.gradable:
-            raise ReviewRefusal("what cannot be graded has no grade")
+            raise ReviewError("what cannot be graded has no grade")
 
     def _check_slide(self, slide: str) -> None:
         """A grade of another file than was scored must not stand beside the model's."""
         try:
             self.shelf.check(slide)
         except SlideError as error:
-            raise ReviewRefusal(f"not saved: {error}") from None
+            raise ReviewError(f"not saved: {error}") from None
 
     def _after(self, entry: Entry) -> Json:
         """What the page is told once a decision is on the disk."""

@@ -79,7 +79,9 @@ class Gate:
 
     def _entered(self, scope: Scope) -> Response:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["method"] != "GET" or not hmac.compare_digest(given.encode(), self._token.encode()):
+        if scope["method"] != "GET" or not hmac.compare_digest(
+            given.encode(), self._token.encode()
+        ):
             return PlainTextResponse(
                 "This link was used before. histoscore printed a new one in its terminal.", 403
             )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from histoscore.errors import EnvironmentStopError, UsageError
 from histoscore.pipeline.given import choose_counting
@@ -19,6 +20,9 @@ from histoscore.review.desk import Desk, Fixed
 from histoscore.runs.lock import RunLock
 from histoscore.runs.review_log import ReviewLog
 from histoscore.study import Study
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 HOST = "127.0.0.1"
 
@@ -78,7 +82,8 @@ def _check_packages() -> None:
         import uvicorn  # noqa: F401
     except ImportError:
         raise UsageError(
-            'the review page needs packages that are not installed: pip install "histoscore[review]"'
+            "the review page needs packages that are not installed: "
+            'pip install "histoscore[review]"'
         ) from None
 
 
@@ -87,22 +92,10 @@ def _serve(
 ) -> None:
     import uvicorn
 
-    from histoscore.review.app import Api
-    from histoscore.review.gate import Gate
-
-    folder = desk.run.folder
-    api = Api(
-        desk,
-        page_files(),
-        shown,
-        choose=lambda counting: choose_counting(folder, counting),
-        tables=lambda: [p.relative_to(folder.path).as_posix() for p in rebuild(folder).files],
-    )
     with _bound(options.port) as listener:
         port = listener.getsockname()[1]
-        links = _Links(say, options.browser)
         config = uvicorn.Config(
-            Gate(api.application(), port, links),
+            guarded_page(desk, shown, port, _Links(say, options.browser)),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -114,6 +107,24 @@ def _serve(
         say("The review page is open to this computer alone; Ctrl-C closes it.")
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run([listener])
+
+
+def guarded_page(
+    desk: Desk, shown: References, port: int, announce: Callable[[str], None]
+) -> ASGIApp:
+    """The page behind its gate; `announce` is told each link to enter by."""
+    from histoscore.review.app import Api
+    from histoscore.review.gate import Gate
+
+    folder = desk.run.folder
+    api = Api(
+        desk,
+        page_files(),
+        shown,
+        choose=lambda counting: choose_counting(folder, counting),
+        tables=lambda: [p.relative_to(folder.path).as_posix() for p in rebuild(folder).files],
+    )
+    return Gate(api.application(), port, announce)
 
 
 @dataclass(slots=True)

@@ -75,17 +75,12 @@ class Shelf:
         volume = self.volumes[name]
         if volume.sha256 is None:
             return
-        with self._lock:
-            if name not in self._hashes:
-                self._hashes[name] = self._hashing.submit(sha256_of, volume.path)
-            found = self._hashes[name]
+        found = self._hash_of(name)
         if not wait and not found.done():
             return
         try:
             sha256 = found.result()
         except OSError as error:
-            with self._lock:
-                self._hashes.pop(name, None)  # it may come back
             raise DamagedSlideError(_lost(error)) from None
         if sha256 != volume.sha256:
             raise DamagedSlideError(
@@ -93,6 +88,15 @@ class Shelf:
                 f"(SHA-256 {volume.sha256[:12]} then, {sha256[:12]} now); put the old one back, or "
                 "score the study again"
             )
+
+    def _hash_of(self, name: str) -> Future[str]:
+        """Begun when first asked; begun again where the file could not be read: it may be back."""
+        with self._lock:
+            found = self._hashes.get(name)
+            if found is None or (found.done() and found.exception()):
+                found = self._hashing.submit(sha256_of, self.volumes[name].path)
+                self._hashes[name] = found
+            return found
 
     def close(self) -> None:
         self._hashing.shutdown(wait=True, cancel_futures=True)

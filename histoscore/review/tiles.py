@@ -32,9 +32,7 @@ class Tiles:
     def __init__(self, shelf: Shelf, run: RunFolder) -> None:
         self._shelf = shelf
         self._kept = _Kept(KEPT_BYTES)
-        self._tissue = lru_cache(maxsize=3)(
-            lambda slide, section: _tissue(run, slide, section)
-        )
+        self._tissue = lru_cache(maxsize=3)(lambda slide, section: _tissue(run, slide, section))
 
     def picture(self, subject: Subject, level: int, column: int, row: int) -> bytes:
         """JPEG without any metadata.

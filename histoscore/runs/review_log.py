@@ -12,7 +12,7 @@ from enum import StrEnum
 from threading import RLock
 from typing import Any
 
-from histoscore.errors import HistoscoreError
+from histoscore.errors import MissingReasonError, ReviewError, StaleDecisionError
 from histoscore.records import Record
 from histoscore.runs.audit import AuditTrail, Event
 from histoscore.scoring.comparison import Item
@@ -24,18 +24,6 @@ SIGNED = "review: signed off"
 UNBLINDED = "review: unblinded"
 
 _TAKEN_BACK = "taken back"
-
-
-class ReviewRefusal(HistoscoreError):
-    """The review does not take this; the text says why, and what to do."""
-
-
-class StaleDecision(ReviewRefusal):
-    """The compartment was decided elsewhere since it was looked at (another tab)."""
-
-
-class ReasonNeeded(ReviewRefusal):
-    """What is changed must say why."""
 
 
 class Mode(StrEnum):
@@ -165,21 +153,21 @@ class ReviewLog:
             yield from scorer.newest.values()
 
     def scorer(self, name: str) -> Scorer:
-        """Raises ReviewRefusal for a name that has not joined."""
+        """Raises ReviewError for a name that has not joined."""
         if name not in self.scorers:
-            raise ReviewRefusal("nobody of this name has begun here; start again with a name")
+            raise ReviewError("nobody of this name has begun here; start again with a name")
         return self.scorers[name]
 
     def join(self, name: str, mode: Mode) -> Scorer:
         """A scorer begins, or comes back.
 
         Raises:
-            ReviewRefusal: who has seen what the model says cannot grade independently of it.
+            ReviewError: who has seen what the model says cannot grade independently of it.
         """
         with self._lock:
             known = self.scorers.get(name)
             if known and known.mode is Mode.ASSIST and mode is Mode.INDEPENDENT:
-                raise ReviewRefusal(
+                raise ReviewError(
                     f"{name} has graded beside the model and cannot grade independently of it any "
                     "more; go on in assist mode, or take another name for another person"
                 )
@@ -196,9 +184,9 @@ class ReviewLog:
             seen: number of the newest decision on the compartment that the scorer knew of.
 
         Raises:
-            StaleDecision: there is a newer one.
-            ReasonNeeded: a grade is changed, and nothing says why.
-            ReviewRefusal: the scorer has signed off, or the review is unblinded.
+            StaleDecisionError: there is a newer one.
+            MissingReasonError: a grade is changed, and nothing says why.
+            ReviewError: the scorer has signed off, or the review is unblinded.
             EnvironmentStopError: the disk refuses; nothing is decided.
         """
         with self._lock:
@@ -210,21 +198,21 @@ class ReviewLog:
         with self._lock:
             self._check_blinded()
             if len(self.scorers) < 2 or not self.all_signed:
-                raise ReviewRefusal("differences are settled when all scorers have signed off")
+                raise ReviewError("differences are settled when all scorers have signed off")
             if not decision.reason:
-                raise ReasonNeeded("say in a few words how the difference was settled")
+                raise MissingReasonError("say in a few words how the difference was settled")
             return self._decide(decision, self.consensus.get(decision.item), seen)
 
     def undo(self, name: str) -> Entry:
         """Take back a scorer's newest decision: what stood before it is decided again.
 
         Raises:
-            ReviewRefusal: there is none, or the scorer may not decide any more.
+            ReviewError: there is none, or the scorer may not decide any more.
         """
         with self._lock:
             scorer = self._still_open(name)
             if not scorer.undoable:
-                raise ReviewRefusal("there is nothing to take back")
+                raise ReviewError("there is nothing to take back")
             last = scorer.undoable[-1]
             before = self._numbered.get(last.decision.follows) or _nothing_of(last.decision)
             update = {
@@ -238,7 +226,7 @@ class ReviewLog:
             return self._put(before.model_copy(update=update))
 
     def sign(self, name: str) -> None:
-        """A scorer's last word. Raises ReviewRefusal where it was said before."""
+        """A scorer's last word. Raises ReviewError where it was said before."""
         with self._lock:
             scorer = self._still_open(name)
             decided = sum(entry.decision.is_decided for entry in scorer.newest.values())
@@ -248,20 +236,20 @@ class ReviewLog:
         """Show whose slides these are; after that nothing is decided any more.
 
         Raises:
-            ReviewRefusal: not everybody has signed off.
+            ReviewError: not everybody has signed off.
         """
         with self._lock:
             self.scorer(name)
             waiting = [one.name for one in self.scorers.values() if not one.signed]
             if waiting:
-                raise ReviewRefusal(f"{', '.join(waiting)} must sign off first")
+                raise ReviewError(f"{', '.join(waiting)} must sign off first")
             if not self.unblinded:
                 self._add(UNBLINDED, scorer=name)
 
     def _decide(self, decision: Decision, before: Entry | None, seen: int) -> Entry:
         number = before.number if before else 0
         if seen != number:
-            raise StaleDecision(
+            raise StaleDecisionError(
                 "changed elsewhere, in another tab or window; look at what stands there now"
             )
         old = before.decision if before else _nothing_of(decision)
@@ -272,12 +260,12 @@ class ReviewLog:
         self._check_blinded()
         scorer = self.scorer(name)
         if scorer.signed:
-            raise ReviewRefusal(f"{name} has signed off and can decide no more")
+            raise ReviewError(f"{name} has signed off and can decide no more")
         return scorer
 
     def _check_blinded(self) -> None:
         if self.unblinded:
-            raise ReviewRefusal("the review was unblinded: nothing can be decided any more")
+            raise ReviewError("the review was unblinded: nothing can be decided any more")
 
     def _put(self, decision: Decision) -> Entry:
         event = self._add(DECIDED, **decision.model_dump(mode="json"))
@@ -325,10 +313,10 @@ def _nothing_of(decision: Decision) -> Decision:
 def _check_reason(decision: Decision, old: Decision) -> None:
     """A change says why: of the model's grade where that is in sight, and of one's own after it."""
     if not decision.gradable and not (decision.reason or decision.comment):
-        raise ReasonNeeded("say in a few words why this compartment cannot be graded")
+        raise MissingReasonError("say in a few words why this compartment cannot be graded")
     if decision.reason or not decision.model_shown or decision.verdict == old.verdict:
         return
     if old.is_decided:
-        raise ReasonNeeded("say in a few words why your earlier grade is changed")
+        raise MissingReasonError("say in a few words why your earlier grade is changed")
     if decision.model_grade is not None and decision.grade != decision.model_grade:
-        raise ReasonNeeded("say in a few words why the model's grade is changed")
+        raise MissingReasonError("say in a few words why the model's grade is changed")
