@@ -312,8 +312,10 @@ def _nothing_of(decision: Decision) -> Decision:
 
 def _check_reason(decision: Decision, old: Decision) -> None:
     """A change says why: of the model's grade where that is in sight, and of one's own after it."""
-    if not decision.gradable and not (decision.reason or decision.comment):
-        raise MissingReasonError("say in a few words why this compartment cannot be graded")
+    if not decision.gradable:
+        if not (decision.reason or decision.comment):
+            raise MissingReasonError("say in a few words why this compartment cannot be graded")
+        return
     if decision.reason or not decision.model_shown or decision.verdict == old.verdict:
         return
     if old.is_decided:
