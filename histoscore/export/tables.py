@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +24,10 @@ from histoscore.records import (
     StudyTables,
 )
 from histoscore.scoring.comparison import Item
+from histoscore.study.names import harmless
 from histoscore.vocabulary import Compartment
 
 Row = tuple[Cell, ...]
-
-_LIKE_A_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]|'(?=[^0-9A-Za-z])")
-"""A `'` of the text's own is quoted where it would be taken for the quoting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +90,6 @@ def csv_text(table: Table) -> str:
 def _treated(column: Column, cells: Sequence[Cell], treat: Callable[[str], str]) -> list[str]:
     known = {cell: treat(column.style.text(cell)) for cell in dict.fromkeys(cells)}
     return [known[cell] for cell in cells]
-
-
-def harmless(text: str) -> str:
-    """Text with a leading `'` where a spreadsheet would read a formula."""
-    return f"'{text}" if _LIKE_A_FORMULA.match(text) else text
 
 
 def ungraded(slides: Iterable[SlideResult]) -> Table:

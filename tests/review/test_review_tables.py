@@ -12,10 +12,13 @@ from helpers.review_page import Page, open_page
 from helpers.reviewable_run import CORNERS, make_reviewable
 
 from histoscore.cli import run as histoscore
+from histoscore.config import SectionSettings
+from histoscore.models.study_grades import join_grades
+from histoscore.models.survey import survey
 from histoscore.pipeline.report import report_run
 from histoscore.runs.folder import RunFolder
 from histoscore.runs.verify import verify
-from histoscore.study import read_scorers
+from histoscore.study import Study, read_scorers
 from histoscore.vocabulary import OARSI_MOUSE, Compartment
 
 OKAPI, TAPIR = CORNERS
@@ -135,10 +138,11 @@ def test_scorers_csv_is_a_scorers_sheet_with_more_columns(page: Page) -> None:
     path = page.desk.run.folder.path / "scorers.csv"
     rows = read_scorers(path, OARSI_MOUSE)
     assert [(row.scorer, row.compartment, row.grade) for row in rows] == [
-        *(("'=1+1", compartment, 2.0) for compartment in Compartment),
+        *(("=1+1", compartment, 2.0) for compartment in Compartment),
         ("bob", Compartment.LTP, 3.0),
     ]
     assert {(row.slide, row.section, row.animal) for row in rows} == {(TAPIR, 2, "numbat-2")}
+    assert "'=1+1" in path.read_text("utf-8")  # no spreadsheet takes it for a formula
     last = table(page, "scorers")[-1]
     assert (last["mode"], last["model_shown"], last["flagged"]) == ("assist", "yes", "yes")
     assert last["comment"] == 'a "cleft", deep'
@@ -200,3 +204,27 @@ def test_decisions_behind_a_broken_link_do_not_count_and_it_is_told(page: Page) 
     assert sources == [("2", "person"), ("", "")]
     assert any(event.what == "trail damaged" for event in summary.tables.events)
     assert verify(folder.path)
+
+
+def test_agree_and_evaluate_take_the_reviews_sheet(page: Page, tmp_path: Path) -> None:
+    for name, grade in (("ann", 2), ("bob", 3)):
+        page.join(name)
+        for code in page.desk.subjects:
+            grade_all(page, name, grade, code)
+    run = page.desk.run.folder.path
+    report_run(run)
+    sheet = str(run / "scorers.csv")
+    assert histoscore(["agree", sheet, "--out", str(tmp_path / "agreed")]) == 0
+    assert histoscore(["evaluate", str(run), sheet, "--out", str(tmp_path / "evaluated")]) == 0
+
+
+def test_training_takes_the_reviews_sheet(page: Page) -> None:
+    """Correcting is labelling: what was decided stands beside the sections it was given to."""
+    page.join()
+    grade_all(page, "ann", 4, page.code_of(OKAPI))
+    run = page.desk.run.folder
+    report_run(run.path)
+    study = run.read(run.study_path, Study)
+    slides = survey(study, SectionSettings(min_area_um2=50_000), print)
+    grades = join_grades(run.path / "scorers.csv", slides, study, OARSI_MOUSE, print)
+    assert grades == {(OKAPI, 1): dict.fromkeys(Compartment, {"ann": 4.0})}
