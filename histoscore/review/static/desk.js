@@ -29,7 +29,7 @@ export class Desk {
     this.scorer = scorer;
     this.section = null;
     this.active = COMPARTMENTS[0];
-    this.line = new Line((trouble) => this.tell(trouble.message));
+    this.line = new Line((trouble) => tellInDialog("That did not work", trouble.message));
     this.shelf = new Shelf(scorer.name);
     this.viewer = new SlideViewer();
     this.overlay = new Overlay(at("overlay"), this.viewer);

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { tellInDialog } from "./dialogs.js";
 import { askSignOff, askUnblind, openFinish, writeTables } from "./finish.js";
+import { tab } from "./memory.js";
 import { Queue } from "./queue.js";
 
 /** What is done at the end; works on the desk's review. */
@@ -19,11 +20,18 @@ export class Ending {
     const commands = {
       nextUnscored: () => desk.nextUnscored(),
       tables: writeTables,
+      leave: () => this.leave(),
       differences: () => desk.differences.open(),
       unblind: () => this.unblind(),
       sign: () => this.sign(),
     };
     await commands[await openFinish(desk)]?.();
+  }
+
+  /** Lets somebody else score in this tab. */
+  leave() {
+    tab.scorer = null;
+    window.location.reload();
   }
 
   /** Asks anew who has done what. */

@@ -22,6 +22,7 @@ function choices(review, scorer, open) {
   return [
     { words: "Close", key: "Esc", value: () => null },
     open && !scorer.signed ? command("Next unscored", "nextUnscored", { primary: true }) : null,
+    command("Other scorer", "leave"),
     command("Write tables", "tables"),
     allSigned && review.scorers.length > 1 ? command("Differences", "differences", { primary: true }) : null,
     allSigned && review.blinded ? command("Unblind…", "unblind") : null,
@@ -52,7 +53,7 @@ export function askSignOff({ scorer, queue }) {
   const open = queue.expected - queue.decided;
   const flagged = queue.order.filter((one) => one.flagged).length;
   const choice = (value, words, checked) => {
-    const input = make("input", { type: "radio", name: "counting", value, "data-first": checked });
+    const input = make("input", { type: "radio", name: "counting", value });
     input.checked = checked;
     return { input, row: make("label", { class: "choice" }, input, make("span", {}, words)) };
   };
@@ -60,6 +61,13 @@ export function askSignOff({ scorer, queue }) {
     choice("person", "the scorers' grades; where no one graded, the model's", true),
     choice("model", "the model's grades; the scorers' stand beside them", false),
   ];
+  const signature = make("input", { type: "text", id: "signature", autocomplete: "off", spellcheck: "false", "data-first": true });
+  const missing = make("p", { class: "missing", role: "alert" });
+  const answer = () => {
+    if (signature.value.trim() === scorer.name) return both.find(({ input }) => input.checked).input.value;
+    missing.textContent = `Write ${scorer.name} to sign.`;
+    return undefined;
+  };
   return openDialog({
     title: `Sign off as ${scorer.name}`,
     name: "sign",
@@ -69,10 +77,11 @@ export function askSignOff({ scorer, queue }) {
       flagged ? make("p", { class: "notice" }, `${plural(flagged, "section")} still flagged.`) : false,
       make("fieldset", {}, make("legend", {}, "Whose grades count for animals and groups"), both.map(({ row }) => row)),
       make("p", {}, make("b", {}, "This cannot be taken back: "), "after signing off you can change nothing in this review."),
+      make("label", { for: "signature" }, `Write your name, ${scorer.name}, to sign`), signature, missing,
     ],
     buttons: [
       { words: "Cancel", key: "Esc", value: () => null },
-      { words: "Sign off", primary: true, key: "Enter", id: "sign_now", value: () => both.find(({ input }) => input.checked).input.value },
+      { words: "Sign off", primary: true, key: "Enter", id: "sign_now", value: answer },
     ],
   });
 }

@@ -4,7 +4,7 @@ import { at, fill, make, say } from "./dom.js";
 import { preference, prefer } from "./memory.js";
 import { gradeText, gradeWords } from "./words.js";
 
-/** A strip of all grades below the section; one of them may stand large beside it. */
+/** A column of all grades beside the section; one of them may stand large below it. */
 export class GradePictures {
   constructor(review, resized) {
     this.pictures = review.references ?? [];
@@ -54,7 +54,7 @@ export class GradePictures {
 
   head() {
     return make("p", { class: "note" }, make("b", {}, this.note || "reference pictures"), " ",
-      make("kbd", {}, "R"), " hides, ", make("kbd", {}, "Page ↓"), " puts the next beside the section");
+      make("kbd", {}, "R"), " hides, ", make("kbd", {}, "Page ↓"), " puts the next below the section");
   }
 
   item({ grade, url }) {
@@ -64,11 +64,12 @@ export class GradePictures {
       "button",
       {
         type: "button", data: { reference: text }, "aria-pressed": String(this.large === grade),
-        "aria-label": `reference of grade ${text}${words ? `: ${words}` : ""}; put it beside the section`,
+        "aria-label": `${text} ${words}, reference picture: put it below the section`,
         onclick: () => this.enlarge(grade),
       },
+      make("b", {}, text),
       make("img", { src: url, alt: "" }),
-      make("span", {}, make("b", {}, text), words ? ` ${words}` : ""),
+      make("span", {}, words),
     );
   }
 

@@ -43,11 +43,10 @@ function cell(name, compartment, { ladder, isActive, unsaved, select }) {
       class: name.endsWith("FC") ? "cell femur" : "cell tibia",
       data,
       "aria-current": isActive ? "true" : null,
-      "aria-label": spoken(name, compartment, unsaved, isActive),
-      title: COMPARTMENT_WORDS[name],
       onclick: () => select(name),
     },
-    make("span", { class: "name" }, isActive ? "▸ " : "", name, marks(compartment?.mine)),
+    make("span", { class: "name" }, isActive ? make("span", { "aria-hidden": "true" }, "▸ ") : false, name,
+      unseen(`, ${COMPARTMENT_WORDS[name]}${isActive ? ", active" : ""}: `), marks(compartment?.mine)),
     mineFace(compartment?.mine, unsaved),
     ...modelFace(compartment, ladder),
   );
@@ -58,8 +57,8 @@ function marks(mine) {
   return make(
     "span",
     { class: "marks" },
-    mine.flagged ? make("span", { class: "flagged" }, "⚑") : false,
-    mine.comment ? make("span", { class: "commented" }, "✎") : false,
+    mine.flagged ? [make("span", { class: "flagged", "aria-hidden": "true" }, "⚑"), unseen(" flagged ")] : false,
+    mine.comment ? [make("span", { class: "commented", "aria-hidden": "true" }, "✎"), unseen(" commented ")] : false,
   );
 }
 
@@ -67,11 +66,12 @@ function mineFace(mine, unsaved) {
   if (unsaved) {
     return make(
       "span", { class: "mine unsaved" },
-      make("s", {}, unsaved.gradable ? gradeText(unsaved.grade) : "✕"), make("small", {}, "not saved"),
+      make("s", {}, unsaved.gradable ? gradeText(unsaved.grade) : "✕"), make("small", {}, " not saved"),
     );
   }
-  if (!isDecided(mine)) return make("span", { class: "mine none" }, "–");
-  return make("span", { class: "mine" }, mine.gradable ? gradeText(mine.grade) : "✕");
+  const face = isDecided(mine) ? (mine.gradable ? gradeText(mine.grade) : "✕") : "–";
+  return make("span", { class: isDecided(mine) ? "mine" : "mine none" },
+    make("span", { "aria-hidden": "true" }, face), unseen(`${decisionText(mine)}; `));
 }
 
 function modelFace(compartment, ladder) {
@@ -116,16 +116,7 @@ export function bars(model, ladder) {
   return row;
 }
 
-function spoken(name, compartment, unsaved, isActive) {
-  const model = compartment?.model;
-  const parts = [
-    `${name}, ${COMPARTMENT_WORDS[name]}`,
-    unsaved ? "NOT SAVED" : decisionText(compartment?.mine),
-    model ? `model ${model.grade === null ? "withheld" : gradeText(model.grade)}` : "model hidden",
-    model && model.grade !== null ? extentText(model) : "",
-    ...(model?.flags ?? []).map(flagWords),
-    compartment?.mine?.flagged ? "flagged" : "",
-    isActive ? "active" : "",
-  ];
-  return parts.filter(Boolean).join(", ");
+/** Words for who listens instead of looks. */
+function unseen(words) {
+  return make("span", { class: "unseen" }, words);
 }

@@ -41,7 +41,7 @@ export const KEYS = {
     [["["], "[", "overlay weaker", "dim", -1],
     [["]"], "]", "overlay stronger", "dim", 1],
     [["r"], "R", "reference pictures", "references"],
-    [["PageDown"], "Page ↓", "next reference beside the section", "reference", 1],
+    [["PageDown"], "Page ↓", "next reference below the section", "reference", 1],
     [["PageUp"], "Page ↑", "reference before", "reference", -1],
     [["s"], "S", "state of the review, sign-off", "finish"],
     [["?"], "?", "this help", "help"],

@@ -20,7 +20,7 @@ export class Line {
       await action();
     } catch (trouble) {
       this.empty();
-      this.report(trouble);
+      await this.report(trouble);
     }
   }
 

@@ -9,7 +9,7 @@ import { chooseScorer } from "./start.js";
 
 async function start() {
   const review = await api.review();
-  const known = review.scorers.find(({ name }) => name === tab.scorer);
+  const known = review.scorers.find(({ name, mode }) => name === tab.scorer && (review.mode ?? mode) === mode);
   const scorer = known ?? (await chooseScorer(review));
   tab.scorer = scorer.name;
   const desk = new Desk(await api.review(), scorer);

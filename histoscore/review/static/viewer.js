@@ -2,6 +2,7 @@
 
 import { tileUrl } from "./api.js";
 import { at } from "./dom.js";
+import { drawTilesExactly, EXACT } from "./exact_tiles.js";
 
 const ROOM_AROUND_BOX = 0.18;
 const SAME_ZOOM = 1.02;
@@ -17,6 +18,7 @@ export class SlideViewer {
     this.labels = null;
     this.labelsWanted = 0;
     this.osd = openSeadragon();
+    drawTilesExactly(this.osd);
     this.osd.innerTracker.keyHandler = null;
     this.osd.innerTracker.keyDownHandler = null;
     this.osd.innerTracker.keyUpHandler = null;
@@ -184,6 +186,7 @@ function openSeadragon() {
   return window.OpenSeadragon({
     element: at("viewer"),
     drawer: "canvas",
+    ...EXACT,
     tabIndex: -1,
     showNavigationControl: false,
     showNavigator: true,
