@@ -94,10 +94,10 @@ function actions({ model, mine }, mode, may, does) {
   return make(
     "div", { class: "actions" },
     accept,
-    button("Cannot grade", "X", does.cannotGrade, off),
-    button(mine?.flagged ? "Unflag" : "Flag", "F", does.flag, { ...off, "aria-pressed": String(Boolean(mine?.flagged)) }),
-    button("Comment", "C", does.comment, off),
-    button("Undo", "U", does.undo, off),
+    button("Cannot grade", "X", does.cannotGrade, { ...off, id: "cannot_grade" }),
+    button(mine?.flagged ? "Unflag" : "Flag", "F", does.flag, { ...off, id: "flag", "aria-pressed": String(Boolean(mine?.flagged)) }),
+    button("Comment", "C", does.comment, { ...off, id: "comment" }),
+    button("Undo", "U", does.undo, { ...off, id: "undo" }),
   );
 }
 

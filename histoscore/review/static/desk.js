@@ -1,11 +1,12 @@
 /** The desk: one scorer, one section at a time, and everything a key or a button can do there. */
 
+import { sentence } from "./api.js";
 import { drawAbout } from "./about.js";
 import { drawBar } from "./bar.js";
 import { drawCompartment } from "./compartment_panel.js";
 import { tellInDialog } from "./dialogs.js";
 import { Differences } from "./differences.js";
-import { at, fill, make, say } from "./dom.js";
+import { at, fill, keepFocus, make, say } from "./dom.js";
 import { Ending } from "./ending.js";
 import { GradePictures } from "./grade_pictures.js";
 import { Grading } from "./grading.js";
@@ -219,10 +220,14 @@ export class Desk {
   }
 
   draw() {
-    if (!this.section) return;
+    if (this.section) keepFocus(() => this.drawAll());
+  }
+
+  drawAll() {
     const { section, active, scorer, does, may } = this;
     const { ladder } = this.review;
-    Object.assign(document.body.dataset, { code: section.code, active, mode: scorer.mode, may: String(may) });
+    const left = COMPARTMENTS.filter((name) => !isDecided(section.compartments[name]?.mine)).length;
+    Object.assign(document.body.dataset, { code: section.code, active, mode: scorer.mode, may: String(may), left: String(left) });
     drawBar(this);
     const select = this.inLine((name) => this.select(name));
     drawJoint({ section, active, ladder, unsaved: this.grading.unsaved?.decision, select });
@@ -235,7 +240,7 @@ export class Desk {
   drawProblem() {
     const { image, image_problem: problem } = this.section;
     at("no_image").hidden = Boolean(image);
-    fill(at("no_image"), make("p", {}, make("b", {}, "No picture. "), problem || "The slide cannot be read."));
+    fill(at("no_image"), make("p", {}, make("b", {}, "No picture. "), sentence(problem || "the slide cannot be read")));
   }
 
   drawLayers() {

@@ -1,7 +1,7 @@
 /** Where scorers differ by more than one rung: look together, settle on a grade, say why. */
 
 import * as api from "./api.js";
-import { at, button, fill, make, say } from "./dom.js";
+import { at, button, fill, keepFocus, make, say } from "./dom.js";
 import { askConsensusReason } from "./decision_dialogs.js";
 import { tellInDialog } from "./dialogs.js";
 import { showSaved } from "./saving.js";
@@ -93,6 +93,10 @@ export class Differences {
   }
 
   draw() {
+    keepFocus(() => this.drawAll());
+  }
+
+  drawAll() {
     const settled = this.items.filter(({ consensus }) => consensus).length;
     fill(
       at("differences"),

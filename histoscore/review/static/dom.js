@@ -30,6 +30,21 @@ export function button(words, key, onclick, properties = {}) {
   return face;
 }
 
+/** Draws, and leaves the focus on what takes the place of the element that had it. */
+export function keepFocus(draw) {
+  const held = document.activeElement;
+  const place = held && address(held);
+  draw();
+  if (place && !held.isConnected) document.querySelector(place)?.focus({ preventScroll: true });
+}
+
+/** A selector that finds an element again after it was drawn anew; null without one. */
+function address({ id, dataset }) {
+  if (id) return `#${CSS.escape(id)}`;
+  const name = ["compartment", "rung", "difference", "consensus", "reference"].find((one) => one in dataset);
+  return name ? `[data-${name}="${CSS.escape(dataset[name])}"]` : null;
+}
+
 /** Tells a screen reader, once. */
 export function say(words) {
   at("said").textContent = words;

@@ -1,6 +1,6 @@
 /** A picture of each grade beside the section. */
 
-import { at, fill, make, say } from "./dom.js";
+import { at, fill, keepFocus, make, say } from "./dom.js";
 import { preference, prefer } from "./memory.js";
 import { gradeText, gradeWords } from "./words.js";
 
@@ -29,7 +29,6 @@ export class GradePictures {
   enlarge(grade) {
     this.large = this.large === grade ? null : grade;
     this.draw();
-    at("references").querySelector(`[data-reference="${gradeText(grade)}"]`)?.focus();
   }
 
   /** The next picture up or down the ladder; opens the first. */
@@ -44,6 +43,10 @@ export class GradePictures {
   }
 
   draw() {
+    keepFocus(() => this.drawAll());
+  }
+
+  drawAll() {
     const strip = at("references");
     strip.hidden = !this.isOpen;
     document.body.dataset.references = this.isOpen ? "on" : "off";
@@ -64,12 +67,11 @@ export class GradePictures {
       "button",
       {
         type: "button", data: { reference: text }, "aria-pressed": String(this.large === grade),
-        "aria-label": `${text} ${words}, reference picture: put it below the section`,
         onclick: () => this.enlarge(grade),
       },
       make("b", {}, text),
       make("img", { src: url, alt: "" }),
-      make("span", {}, words),
+      make("span", {}, words, make("span", { class: "unseen" }, " reference picture, put it below the section")),
     );
   }
 

@@ -6,11 +6,11 @@ import { COMPARTMENTS } from "./words.js";
 const KINDS = [
   { name: "calcified", layer: "cartilage", color: "rgb(240, 228, 66)", width: 1.6, closed: true },
   { name: "hyaline", layer: "cartilage", color: "rgb(213, 94, 0)", width: 1.8, closed: true },
-  { name: "surface", layer: "surface", color: "rgb(0, 90, 160)", width: 2.2, closed: false },
+  { name: "surface", layer: "surface", color: "rgb(0, 90, 160)", width: 1.8, closed: false },
   { name: "lesions", layer: "lesions", color: "rgb(214, 0, 70)", width: 4.5, closed: false },
 ];
 const CASING = "rgba(255, 255, 255, 0.85)";
-const CASING_WIDTH = 1.6;
+const CASING_WIDTH = 1.2;
 const OTHERS = 0.55;
 const FRAME = "rgb(11, 107, 122)";
 const CORNER = 14;

@@ -1,7 +1,7 @@
 /** Whether everything is on the disk: always visible, unmistakable when it is not. */
 
 import { at, button, fill, make } from "./dom.js";
-import { decisionText } from "./words.js";
+import { decisionText, isDecided } from "./words.js";
 
 const WORDS = { saved: "saved", saving: "saving…", failed: "NOT SAVED" };
 
@@ -19,7 +19,7 @@ export function showFailure(unsaved, does) {
   const { decision, words, now, mayRetry } = unsaved;
   return fill(
     box,
-    make("h2", {}, `Not saved: ${decision.compartment} ${decisionText(decision)}`),
+    make("h2", {}, `Not saved: ${decision.compartment} ${isDecided(decision) ? decisionText(decision) : "flag or comment"}`),
     make("p", {}, words),
     now ? make("p", {}, `On record now: ${now}.`) : false,
     make("div", { class: "actions" },
