@@ -63,7 +63,7 @@ def test_it_listens_to_this_computer_alone_and_leaves_the_tables_made(tmp_path: 
         assert port
         others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
         for address in {str(one) for one in others} - {"127.0.0.1", "::1", "127.0.1.1"}:
-            with pytest.raises(OSError, match=".*"):
+            with pytest.raises(OSError):
                 socket.create_connection((address, port), timeout=2)
         client.post("/api/scorers", json={"name": "ann", "mode": "assist"})
         code = client.get("/api/queue", params={"scorer": "ann"}).json()["next"]

@@ -227,4 +227,4 @@ def test_training_takes_the_reviews_sheet(page: Page) -> None:
     study = run.read(run.study_path, Study)
     slides = survey(study, SectionSettings(min_area_um2=50_000), print)
     grades = join_grades(run.path / "scorers.csv", slides, study, OARSI_MOUSE, print)
-    assert grades == {(OKAPI, 1): dict.fromkeys(Compartment, {"ann": 4.0})}
+    assert grades == {(OKAPI, 1): {c: {"ann": 4.0} for c in Compartment}}
