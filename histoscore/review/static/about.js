@@ -14,7 +14,11 @@ export function drawAbout(section, review) {
 function identity({ slide, section, animal, group }) {
   const rows = { animal, group, slide: `${slide}, section ${section}` };
   const pairs = Object.entries(rows).filter(([, words]) => words);
-  return make("dl", { class: "identity" }, pairs.map(([term, words]) => [make("dt", {}, term), make("dd", {}, words)]).flat());
+  return make(
+    "dl",
+    { class: "identity" },
+    pairs.map(([term, words]) => [make("dt", {}, term), make("dd", {}, words)]).flat(),
+  );
 }
 
 function foot({ image }, { histoscore, model, ladder }) {

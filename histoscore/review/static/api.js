@@ -1,7 +1,7 @@
 /** What the server is asked; every refusal is a `Refused` with the server's own sentence. */
 
 /** A request that was not granted; `status` 0: the server did not answer. */
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, words, body = {}) {
     super(words);
     this.status = status;
@@ -19,7 +19,8 @@ const LONGEST_PLAIN_ANSWER = 300;
 export const review = () => get("/api/review");
 export const register = (name, mode) => post("/api/scorers", { name, mode });
 export const queue = (scorer) => get("/api/queue", { scorer });
-export const section = (code, scorer) => get(`/api/sections/${encodeURIComponent(code)}`, { scorer });
+export const section = (code, scorer) =>
+  get(`/api/sections/${encodeURIComponent(code)}`, { scorer });
 export const overlay = (code, scorer) =>
   get(`/api/sections/${encodeURIComponent(code)}/overlay`, { scorer });
 export const decide = (decision) => post("/api/decisions", decision);

@@ -16,15 +16,24 @@ export function drawBar({ review, scorer, section, queue, does }) {
 
 function drawWho({ name, mode, signed }, queue) {
   fill(
-    at("who"), make("b", {}, name), ` · ${mode}${signed ? " · signed off" : ""}`,
-    make("span", { class: "done", title: "compartments decided" }, ` ${queue.decided}/${queue.expected}`),
+    at("who"),
+    make("b", {}, name),
+    ` · ${mode}${signed ? " · signed off" : ""}`,
+    make(
+      "span",
+      { class: "done", title: "compartments decided" },
+      ` ${queue.decided}/${queue.expected}`,
+    ),
   );
 }
 
 function buildButtons(does) {
   fill(
     at("steps"),
-    button("", "←", () => does.section(-1), { "aria-label": "section before", title: "section before" }),
+    button("", "←", () => does.section(-1), {
+      "aria-label": "section before",
+      title: "section before",
+    }),
     button("", "→", () => does.section(1), { "aria-label": "next section", title: "next section" }),
     button("Next unscored", "N", () => does.nextUnscored()),
     button("List", "Q", () => does.list()),

@@ -2,7 +2,13 @@
 
 import { at, button, fill, make } from "./dom.js";
 import {
-  COMPARTMENT_WORDS, flagWords, gradeText, gradeWords, isDecided, percent, statusWords,
+  COMPARTMENT_WORDS,
+  flagWords,
+  gradeText,
+  gradeWords,
+  isDecided,
+  percent,
+  statusWords,
 } from "./words.js";
 import { extentText, hiddenText } from "./joint_map.js";
 
@@ -24,7 +30,9 @@ export function drawCompartment({ section, active, ladder, mode, may, does }) {
 function ladderRow({ model, mine }, ladder, may, does) {
   const row = make("div", { class: "ladder", role: "group", "aria-label": "grade" });
   row.style.setProperty("--rungs", Math.min(ladder.rungs.length, 9));
-  ladder.rungs.forEach((rung, i) => row.append(rungButton(rung, i, { model, mine, ladder, may, does })));
+  ladder.rungs.forEach((rung, i) =>
+    row.append(rungButton(rung, i, { model, mine, ladder, may, does })),
+  );
   if (!model) row.append(make("p", { class: "veil" }, hiddenText(mine)));
   return row;
 }
@@ -42,7 +50,9 @@ function rungButton(rung, i, { model, mine, ladder, may, does }) {
       data: { rung: text, mine: String(isMine), model: String(isModels) },
       disabled: !may,
       "aria-pressed": String(isMine),
-      "aria-label": [`grade ${text}`, words, isModels ? "the model's grade" : ""].filter(Boolean).join(": "),
+      "aria-label": [`grade ${text}`, words, isModels ? "the model's grade" : ""]
+        .filter(Boolean)
+        .join(": "),
       title: words || null,
       onclick: () => does.grade(rung),
       onmouseenter: () => showWords(ladder, rung),
@@ -64,7 +74,8 @@ function probability(model, rung, i) {
   column.append(bar);
   const inSet = model.grade_low !== null && rung >= model.grade_low && rung <= model.grade_high;
   if (inSet) column.classList.add("in_set");
-  if (model.implied_grade === rung) column.append(make("em", { title: "implied by the measured extent" }, "▾"));
+  if (model.implied_grade === rung)
+    column.append(make("em", { title: "implied by the measured extent" }, "▾"));
   return column;
 }
 
@@ -88,14 +99,22 @@ function lineFor(ladder, rung) {
 function actions({ model, mine }, mode, may, does) {
   const canAccept = may && mode === "assist" && !isDecided(mine) && model && model.grade !== null;
   const accept = canAccept
-    ? button(`Accept ${gradeText(model.grade)}`, "Enter", does.accept, { class: "primary", id: "accept" })
+    ? button(`Accept ${gradeText(model.grade)}`, "Enter", does.accept, {
+        class: "primary",
+        id: "accept",
+      })
     : button("Next", "Enter", does.enter, { id: "enter" });
   const off = { disabled: !may };
   return make(
-    "div", { class: "actions" },
+    "div",
+    { class: "actions" },
     accept,
     button("Cannot grade", "X", does.cannotGrade, { ...off, id: "cannot_grade" }),
-    button(mine?.flagged ? "Unflag" : "Flag", "F", does.flag, { ...off, id: "flag", "aria-pressed": String(Boolean(mine?.flagged)) }),
+    button(mine?.flagged ? "Unflag" : "Flag", "F", does.flag, {
+      ...off,
+      id: "flag",
+      "aria-pressed": String(Boolean(mine?.flagged)),
+    }),
     button("Comment", "C", does.comment, { ...off, id: "comment" }),
     button("Undo", "U", does.undo, { ...off, id: "undo" }),
   );
@@ -113,12 +132,18 @@ function decided(mine) {
 }
 
 function measured(model) {
-  if (!model) return make("p", { class: "soft" }, "What was measured is shown after you have graded.");
+  if (!model)
+    return make("p", { class: "soft" }, "What was measured is shown after you have graded.");
   const flags = (model.flags ?? []).map((flag) => make("li", {}, flagWords(flag)));
   return make(
-    "div", { class: "measured" },
+    "div",
+    { class: "measured" },
     model.grade === null
-      ? make("p", { class: "notice" }, `Model: ${statusWords(model.status)}${model.reason ? `, ${model.reason}` : ""}`)
+      ? make(
+          "p",
+          { class: "notice" },
+          `Model: ${statusWords(model.status)}${model.reason ? `, ${model.reason}` : ""}`,
+        )
       : make("p", { class: "model_words" }, ...modelSentence(model)),
     flags.length ? make("ul", { class: "flags", "aria-label": "flags" }, flags) : false,
     make("dl", { class: "measures" }, measures(model).flatMap(pair)),
@@ -128,8 +153,10 @@ function measured(model) {
 function modelSentence(model) {
   const parts = ["model ", make("b", {}, gradeText(model.grade))];
   if (model.grade_low !== null && model.grade_low !== undefined) {
-    const set = model.grade_low === model.grade_high
-      ? gradeText(model.grade_low) : `${gradeText(model.grade_low)} to ${gradeText(model.grade_high)}`;
+    const set =
+      model.grade_low === model.grade_high
+        ? gradeText(model.grade_low)
+        : `${gradeText(model.grade_low)} to ${gradeText(model.grade_high)}`;
     parts.push(` · 90 % set ${set}`);
   }
   if (isNumber(model.expected_grade)) parts.push(` · expected ${model.expected_grade.toFixed(2)}`);
@@ -148,7 +175,8 @@ function measures(model) {
 
 function extentWords(model) {
   if (!model.lesion_extent) return extentText(model);
-  const implied = model.implied_grade === null ? "" : `, implies grade ${gradeText(model.implied_grade)}`;
+  const implied =
+    model.implied_grade === null ? "" : `, implies grade ${gradeText(model.implied_grade)}`;
   return `${percent(model.lesion_extent)} of the surface${implied}`;
 }
 

@@ -42,30 +42,52 @@ export function askReason({ compartment, from, to, againstModel }) {
 /** Why a compartment cannot be graded, or null. */
 export function askUngradable(compartment) {
   const intro = `${compartment} then counts as decided, without a grade.`;
-  return pick({ title: "Why can it not be graded?", intro, reasons: UNGRADABLE, name: "ungradable", save: "Save" });
+  return pick({
+    title: "Why can it not be graded?",
+    intro,
+    reasons: UNGRADABLE,
+    name: "ungradable",
+    save: "Save",
+  });
 }
 
 /** Why the scorers settle on a grade, or null. */
 export function askConsensusReason(compartment, to) {
   const intro = `${compartment}: consensus ${to}. Every scorer's own grade stays as it is.`;
-  return pick({ title: "Reason for the consensus", intro, reasons: FOR_CONSENSUS, name: "consensus", save: "Save" });
+  return pick({
+    title: "Reason for the consensus",
+    intro,
+    reasons: FOR_CONSENSUS,
+    name: "consensus",
+    save: "Save",
+  });
 }
 
 /** The comment on a compartment, changed; null when the person leaves it. */
 export function askComment(compartment, comment) {
-  const field = make("textarea", { rows: 4, "aria-label": `comment on ${compartment}`, "data-first": true, maxlength: 2000 });
+  const field = make("textarea", {
+    rows: 4,
+    "aria-label": `comment on ${compartment}`,
+    "data-first": true,
+    maxlength: 2000,
+  });
   field.value = comment;
   return openDialog({
     title: `Comment on ${compartment}`,
     name: "comment",
     body: [field, make("p", { class: "soft" }, "Shift + Enter starts a new line.")],
-    buttons: [cancel(), { words: "Save", key: "Enter", primary: true, value: () => field.value.trim() }],
+    buttons: [
+      cancel(),
+      { words: "Save", key: "Enter", primary: true, value: () => field.value.trim() },
+    ],
   });
 }
 
 /** One of some reasons by its number, or one in the person's own words. */
 function pick({ title, intro, reasons, name, save }) {
-  const radios = reasons.map((text) => make("input", { type: "radio", name: "reason", value: text }));
+  const radios = reasons.map((text) =>
+    make("input", { type: "radio", name: "reason", value: text }),
+  );
   radios[0].dataset.first = "";
   const own = make("textarea", { rows: 2, id: "own_reason", maxlength: 500 });
   const missing = make("p", { class: "missing", role: "alert" });
@@ -77,7 +99,13 @@ function pick({ title, intro, reasons, name, save }) {
   return openDialog({
     title,
     name,
-    body: [make("p", {}, intro), choices(title, radios), make("label", { for: "own_reason" }, "or in your own words"), own, missing],
+    body: [
+      make("p", {}, intro),
+      choices(title, radios),
+      make("label", { for: "own_reason" }, "or in your own words"),
+      own,
+      missing,
+    ],
     buttons: [cancel(), { words: save, key: "Enter", primary: true, value }],
     keys: (event) => byNumber(event, radios, own),
   });
@@ -85,7 +113,13 @@ function pick({ title, intro, reasons, name, save }) {
 
 function choices(title, radios) {
   const rows = radios.map((radio, i) =>
-    make("label", { class: "choice" }, radio, make("kbd", {}, String(i + 1)), make("span", {}, radio.value)),
+    make(
+      "label",
+      { class: "choice" },
+      radio,
+      make("kbd", {}, String(i + 1)),
+      make("span", {}, radio.value),
+    ),
   );
   return make("div", { role: "radiogroup", "aria-label": title, class: "choices" }, rows);
 }

@@ -6,18 +6,33 @@ import { decisionText, gradeText, isDecided } from "./words.js";
 
 /** A compartment's whole state for the server: as it is, with these changes. */
 export function decisionOn({ scorer, code, name, compartment, change }) {
-  const { grade = null, gradable = true, flagged = false, comment = "", reason = "" } = compartment.mine ?? {};
+  const {
+    grade = null,
+    gradable = true,
+    flagged = false,
+    comment = "",
+    reason = "",
+  } = compartment.mine ?? {};
   const now = { grade, gradable, flagged, comment, ...change };
   const isSame = now.grade === grade && now.gradable === gradable;
-  return { scorer, code, compartment: name, reason: isSame ? reason : "", seen: compartment.seen, ...now };
+  return {
+    scorer,
+    code,
+    compartment: name,
+    reason: isSame ? reason : "",
+    seen: compartment.seen,
+    ...now,
+  };
 }
 
 /** Why a reason is due for this decision: "model", "mine", or null. */
-export function reasonDue(compartment, decision) {
+function reasonDue(compartment, decision) {
   const { mine, model } = compartment;
-  const isOther = isDecided(mine) && (mine.grade !== decision.grade || mine.gradable !== decision.gradable);
+  const isOther =
+    isDecided(mine) && (mine.grade !== decision.grade || mine.gradable !== decision.gradable);
   if (isOther && (decision.grade !== null || !decision.gradable)) return "mine";
-  const isModels = !model || model.grade === null || decision.grade === null || model.grade === decision.grade;
+  const isModels =
+    !model || model.grade === null || decision.grade === null || model.grade === decision.grade;
   if (isModels || (isDecided(mine) && !isOther)) return null;
   return "model";
 }
@@ -25,8 +40,16 @@ export function reasonDue(compartment, decision) {
 /** Asks for the reason where one is due; null when the person leaves it. */
 export async function withReason(compartment, decision, due = reasonDue(compartment, decision)) {
   if (!due || decision.reason) return decision;
-  const from = due === "mine" ? `you said ${decisionText(compartment.mine)}` : `the model says ${gradeText(compartment.model?.grade)}`;
-  const reason = await askReason({ compartment: decision.compartment, from, to: decisionText(decision), againstModel: due === "model" });
+  const from =
+    due === "mine"
+      ? `you said ${decisionText(compartment.mine)}`
+      : `the model says ${gradeText(compartment.model?.grade)}`;
+  const reason = await askReason({
+    compartment: decision.compartment,
+    from,
+    to: decisionText(decision),
+    againstModel: due === "model",
+  });
   return reason === null ? null : { ...decision, reason };
 }
 

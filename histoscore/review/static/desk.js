@@ -61,7 +61,8 @@ export class Desk {
     const known = this.queue.order.some(({ code }) => code === tab.code);
     const code = known ? tab.code : (this.queue.nextUnscored() ?? this.queue.order[0]?.code);
     document.body.dataset.view = "grading";
-    if (!code) return tellInDialog("Nothing to review", "This run has no section that could be shown.");
+    if (!code)
+      return tellInDialog("Nothing to review", "This run has no section that could be shown.");
     return this.line.add(() => this.open(code));
   }
 
@@ -72,13 +73,20 @@ export class Desk {
 
   decidingCommands() {
     const { grading, differences } = this;
-    const either = (grade, differ) => this.inLine((argument) => (differences.isOpen ? differ(argument) : grade(argument)));
+    const either = (grade, differ) =>
+      this.inLine((argument) => (differences.isOpen ? differ(argument) : grade(argument)));
     return {
       type: (key) => this.typed.type(key),
       point: () => this.typed.type("."),
       back: () => this.typed.back(),
-      grade: either((rung) => grading.grade(rung), (rung) => differences.settle(rung)),
-      cannotGrade: either(() => grading.cannotGrade(), () => differences.settle(null)),
+      grade: either(
+        (rung) => grading.grade(rung),
+        (rung) => differences.settle(rung),
+      ),
+      cannotGrade: either(
+        () => grading.cannotGrade(),
+        () => differences.settle(null),
+      ),
       accept: this.inLine(() => grading.accept()),
       enter: () => this.typed.enter() || this.line.add(() => this.enter()),
       escape: () => this.typed.clear() || this.line.add(() => this.escape()),
@@ -142,9 +150,14 @@ export class Desk {
     this.draw();
     this.drawProblem();
     const box = name && this.compartment?.box;
-    await Promise.all([this.viewer.open(code, this.section.image, box), this.takeOverlay(code, asked.overlay)]);
+    await Promise.all([
+      this.viewer.open(code, this.section.image, box),
+      this.takeOverlay(code, asked.overlay),
+    ]);
     document.body.dataset.shown = code;
-    say(`Section ${code}, ${this.section.position} of ${this.section.of}. ${this.active} is active.`);
+    say(
+      `Section ${code}, ${this.section.position} of ${this.section.of}. ${this.active} is active.`,
+    );
     this.shelf.putAhead(this.queue.nextUnscored(code) ?? this.section.next);
   }
 
@@ -177,7 +190,9 @@ export class Desk {
   undecided(after = null) {
     const start = COMPARTMENTS.indexOf(after) + 1;
     const turned = [...COMPARTMENTS.slice(start), ...COMPARTMENTS.slice(0, start)];
-    return turned.find((name) => this.section.compartments[name] && !isDecided(this.section.compartments[name].mine));
+    return turned.find(
+      (name) => this.section.compartments[name] && !isDecided(this.section.compartments[name].mine),
+    );
   }
 
   /** Makes a compartment the active one; `look`: the view goes there. */
@@ -198,7 +213,8 @@ export class Desk {
   stepSection(by) {
     if (this.grading.isHeldBack()) return undefined;
     const code = by < 0 ? this.section.previous : this.section.next;
-    if (!code) return this.tell(by < 0 ? "This is the first section." : "This is the last section.");
+    if (!code)
+      return this.tell(by < 0 ? "This is the first section." : "This is the last section.");
     return this.open(code);
   }
 
@@ -227,7 +243,13 @@ export class Desk {
     const { section, active, scorer, does, may } = this;
     const { ladder } = this.review;
     const left = COMPARTMENTS.filter((name) => !isDecided(section.compartments[name]?.mine)).length;
-    Object.assign(document.body.dataset, { code: section.code, active, mode: scorer.mode, may: String(may), left: String(left) });
+    Object.assign(document.body.dataset, {
+      code: section.code,
+      active,
+      mode: scorer.mode,
+      may: String(may),
+      left: String(left),
+    });
     drawBar(this);
     const select = this.inLine((name) => this.select(name));
     drawJoint({ section, active, ladder, unsaved: this.grading.unsaved?.decision, select });
@@ -240,7 +262,10 @@ export class Desk {
   drawProblem() {
     const { image, image_problem: problem } = this.section;
     at("no_image").hidden = Boolean(image);
-    fill(at("no_image"), make("p", {}, make("b", {}, "No picture. "), sentence(problem || "the slide cannot be read")));
+    fill(
+      at("no_image"),
+      make("p", {}, make("b", {}, "No picture. "), sentence(problem || "the slide cannot be read")),
+    );
   }
 
   drawLayers() {

@@ -12,7 +12,11 @@ let count = 0;
  */
 export function openDialog({ title, body, buttons, keys = () => false, wide = false, name = "" }) {
   const id = `dialog_${(count += 1)}`;
-  const dialog = make("dialog", { "aria-labelledby": id, class: wide ? "wide" : "", data: { dialog: name } });
+  const dialog = make("dialog", {
+    "aria-labelledby": id,
+    class: wide ? "wide" : "",
+    data: { dialog: name },
+  });
   const before = document.activeElement;
   return new Promise((resolve) => {
     let answer = null;
@@ -22,8 +26,13 @@ export function openDialog({ title, body, buttons, keys = () => false, wide = fa
       dialog.close();
     };
     dialog.append(
-      make("h2", { id }, title), make("div", { class: "body", tabindex: "-1" }, body),
-      make("div", { class: "buttons" }, buttons.map((one) => face(one, finish))),
+      make("h2", { id }, title),
+      make("div", { class: "body", tabindex: "-1" }, body),
+      make(
+        "div",
+        { class: "buttons" },
+        buttons.map((one) => face(one, finish)),
+      ),
     );
     dialog.addEventListener("keydown", (event) => onKey(event, { keys, buttons, finish }));
     dialog.addEventListener("close", () => {
@@ -33,7 +42,11 @@ export function openDialog({ title, body, buttons, keys = () => false, wide = fa
     });
     document.body.append(dialog);
     dialog.showModal();
-    (dialog.querySelector("[data-first]") ?? dialog.querySelector(".buttons .primary"))?.focus();
+    (
+      dialog.querySelector("[data-first]") ??
+      dialog.querySelector(".buttons .primary") ??
+      dialog.querySelector(".buttons button")
+    ).focus();
   });
 }
 
@@ -48,8 +61,15 @@ export const isDialogOpen = () => document.querySelector("dialog[open]") !== nul
 function face({ words, key, value, primary = false, disabled = false, id = null }, finish) {
   return make(
     "button",
-    { type: "button", id, class: primary ? "primary" : "", disabled, onclick: () => finish(value()) },
-    words, key ? make("kbd", { "aria-hidden": "true" }, key) : false,
+    {
+      type: "button",
+      id,
+      class: primary ? "primary" : "",
+      disabled,
+      onclick: () => finish(value()),
+    },
+    words,
+    key ? make("kbd", { "aria-hidden": "true" }, key) : false,
   );
 }
 

@@ -26,7 +26,8 @@ export class Differences {
   /** Asks for the differences and goes to the first that is not settled. */
   async open() {
     const found = await api.differences(this.desk.scorer.name);
-    if (!found.open) return tellInDialog("No differences yet", found.why || "All scorers must have signed off.");
+    if (!found.open)
+      return tellInDialog("No differences yet", found.why || "All scorers must have signed off.");
     this.items = found.items;
     document.body.dataset.view = "differences";
     at("differences").hidden = false;
@@ -76,7 +77,15 @@ export class Differences {
     const { scorer } = this.desk;
     showSaved("saving");
     try {
-      const asked = { scorer: scorer.name, code: item.code, compartment: item.name, grade, gradable: grade !== null, reason, seen: item.seen };
+      const asked = {
+        scorer: scorer.name,
+        code: item.code,
+        compartment: item.name,
+        grade,
+        gradable: grade !== null,
+        reason,
+        seen: item.seen,
+      };
       this.keep((await api.agree(asked)).item);
       showSaved("saved");
     } catch (refused) {
@@ -88,7 +97,9 @@ export class Differences {
   }
 
   keep(item) {
-    this.items = this.items.map((one) => (one.code === item.code && one.name === item.name ? item : one));
+    this.items = this.items.map((one) =>
+      one.code === item.code && one.name === item.name ? item : one,
+    );
     this.draw();
   }
 
@@ -100,9 +111,18 @@ export class Differences {
     const settled = this.items.filter(({ consensus }) => consensus).length;
     fill(
       at("differences"),
-      make("div", { class: "head" }, make("h2", {}, `Differences: ${settled} of ${this.items.length} settled`),
-        button("Back", "Esc", () => this.close())),
-      this.items.length ? make("ol", { class: "differences" }, this.items.map((item, i) => this.row(item, i)))
+      make(
+        "div",
+        { class: "head" },
+        make("h2", {}, `Differences: ${settled} of ${this.items.length} settled`),
+        button("Back", "Esc", () => this.close()),
+      ),
+      this.items.length
+        ? make(
+            "ol",
+            { class: "differences" },
+            this.items.map((item, i) => this.row(item, i)),
+          )
         : make("p", {}, "No compartment where scorers differ by more than one rung."),
       this.item ? this.detail(this.item) : false,
     );
@@ -110,27 +130,77 @@ export class Differences {
 
   row({ code, name, grades, consensus }, i) {
     const face = make(
-      "button", { type: "button", "aria-current": i === this.now ? "true" : null, data: { difference: `${code} ${name}`, settled: String(Boolean(consensus)) }, onclick: () => this.go(i) },
-      make("b", {}, code), make("span", {}, name), make("span", { class: "soft" }, grades.map(shortly).join(" · ")),
-      make("span", { class: "settled" }, consensus ? `✓ ${consensus.gradable ? gradeText(consensus.grade) : "✕"}` : ""),
+      "button",
+      {
+        type: "button",
+        "aria-current": i === this.now ? "true" : null,
+        data: { difference: `${code} ${name}`, settled: String(Boolean(consensus)) },
+        onclick: () => this.go(i),
+      },
+      make("b", {}, code),
+      make("span", {}, name),
+      make("span", { class: "soft" }, grades.map(shortly).join(" · ")),
+      make(
+        "span",
+        { class: "settled" },
+        consensus ? `✓ ${consensus.gradable ? gradeText(consensus.grade) : "✕"}` : "",
+      ),
     );
     return make("li", {}, face);
   }
 
   detail({ code, name, grades, consensus }) {
-    const rows = grades.map((one) => make("tr", {}, make("th", { scope: "row" }, one.scorer), make("td", { class: "big" }, shortly(one)), make("td", {}, one.comment)));
+    const rows = grades.map((one) =>
+      make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, one.scorer),
+        make("td", { class: "big" }, shortly(one)),
+        make("td", {}, one.comment),
+      ),
+    );
     const { ladder, closed } = this.desk.review;
-    const rungs = ladder.rungs.map((rung) => make(
-      "button", { type: "button", class: "rung", disabled: closed, data: { consensus: gradeText(rung) }, "aria-pressed": String(consensus?.grade === rung), "aria-label": `consensus grade ${gradeText(rung)}`, onclick: () => this.settle(rung) }, make("b", {}, gradeText(rung)),
-    ));
-    const row = make("div", { class: "ladder", role: "group", "aria-label": "consensus grade" }, rungs);
+    const rungs = ladder.rungs.map((rung) =>
+      make(
+        "button",
+        {
+          type: "button",
+          class: "rung",
+          disabled: closed,
+          data: { consensus: gradeText(rung) },
+          "aria-pressed": String(consensus?.grade === rung),
+          "aria-label": `consensus grade ${gradeText(rung)}`,
+          onclick: () => this.settle(rung),
+        },
+        make("b", {}, gradeText(rung)),
+      ),
+    );
+    const row = make(
+      "div",
+      { class: "ladder", role: "group", "aria-label": "consensus grade" },
+      rungs,
+    );
     row.style.setProperty("--rungs", Math.min(ladder.rungs.length, 9));
     return make(
-      "div", { class: "detail" }, make("h3", {}, `${code} · ${name} ${COMPARTMENT_WORDS[name]}`),
+      "div",
+      { class: "detail" },
+      make("h3", {}, `${code} · ${name} ${COMPARTMENT_WORDS[name]}`),
       make("table", {}, make("tbody", {}, rows)),
-      make("p", { class: "soft" }, "Consensus: a grade key, then the reason"), row,
-      make("div", { class: "actions" }, button("Cannot grade", "X", () => this.settle(null), { disabled: closed }), button("Next open", "Enter", () => this.next())),
-      consensus ? make("p", { class: "consensus" }, `${consensus.gradable ? `Grade ${gradeText(consensus.grade)}` : "Cannot be graded"}, ${consensus.reason} (${consensus.by})`) : false,
+      make("p", { class: "soft" }, "Consensus: a grade key, then the reason"),
+      row,
+      make(
+        "div",
+        { class: "actions" },
+        button("Cannot grade", "X", () => this.settle(null), { disabled: closed }),
+        button("Next open", "Enter", () => this.next()),
+      ),
+      consensus
+        ? make(
+            "p",
+            { class: "consensus" },
+            `${consensus.gradable ? `Grade ${gradeText(consensus.grade)}` : "Cannot be graded"}, ${consensus.reason} (${consensus.by})`,
+          )
+        : false,
     );
   }
 }

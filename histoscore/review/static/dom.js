@@ -10,7 +10,9 @@ export function make(tag, properties = {}, ...children) {
 
 /** Replaces what an element holds. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== false));
+  element.replaceChildren(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== false),
+  );
   return element;
 }
 
@@ -22,7 +24,11 @@ export function at(id) {
 /** A button with its key beside the words. */
 export function button(words, key, onclick, properties = {}) {
   const { label = words, ...rest } = properties;
-  const face = make("button", { type: "button", onclick, ...rest }, label ? make("span", {}, label) : false);
+  const face = make(
+    "button",
+    { type: "button", onclick, ...rest },
+    label ? make("span", {}, label) : false,
+  );
   if (key) {
     face.append(make("kbd", { "aria-hidden": "true" }, key));
     face.setAttribute("aria-keyshortcuts", ARIA_KEYS[key] ?? key);
@@ -41,7 +47,9 @@ export function keepFocus(draw) {
 /** A selector that finds an element again after it was drawn anew; null without one. */
 function address({ id, dataset }) {
   if (id) return `#${CSS.escape(id)}`;
-  const name = ["compartment", "rung", "difference", "consensus", "reference"].find((one) => one in dataset);
+  const name = ["compartment", "rung", "difference", "consensus", "reference"].find(
+    (one) => one in dataset,
+  );
   return name ? `[data-${name}="${CSS.escape(dataset[name])}"]` : null;
 }
 

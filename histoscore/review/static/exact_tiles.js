@@ -12,7 +12,9 @@ export const EXACT = { smoothTileEdgesMinZoom: Infinity };
 /** Makes a viewer draw its tiles so. */
 export function drawTilesExactly(viewer) {
   viewer.drawer.minimumOverlapRequired = () => false;
-  viewer.addHandler("tile-drawing", ({ context, tile }) => snap(context, tile, window.OpenSeadragon.pixelDensityRatio));
+  viewer.addHandler("tile-drawing", ({ context, tile }) =>
+    snap(context, tile, window.OpenSeadragon.pixelDensityRatio),
+  );
 }
 
 /** Maps the tile's rectangle to the whole pixels nearest to its edges. */

@@ -50,14 +50,34 @@ export class GradePictures {
     const strip = at("references");
     strip.hidden = !this.isOpen;
     document.body.dataset.references = this.isOpen ? "on" : "off";
-    fill(strip, this.isOpen ? [this.head(), make("div", { class: "strip" }, this.pictures.map((one) => this.item(one)))] : []);
+    fill(
+      strip,
+      this.isOpen
+        ? [
+            this.head(),
+            make(
+              "div",
+              { class: "strip" },
+              this.pictures.map((one) => this.item(one)),
+            ),
+          ]
+        : [],
+    );
     this.drawLarge();
     this.resized();
   }
 
   head() {
-    return make("p", { class: "note" }, make("b", {}, this.note || "reference pictures"), " ",
-      make("kbd", {}, "R"), " hides, ", make("kbd", {}, "Page ↓"), " puts the next below the section");
+    return make(
+      "p",
+      { class: "note" },
+      make("b", {}, this.note || "reference pictures"),
+      " ",
+      make("kbd", {}, "R"),
+      " hides, ",
+      make("kbd", {}, "Page ↓"),
+      " puts the next below the section",
+    );
   }
 
   item({ grade, url }) {
@@ -66,12 +86,19 @@ export class GradePictures {
     return make(
       "button",
       {
-        type: "button", data: { reference: text }, "aria-pressed": String(this.large === grade),
+        type: "button",
+        data: { reference: text },
+        "aria-pressed": String(this.large === grade),
         onclick: () => this.enlarge(grade),
       },
       make("b", {}, text),
       make("img", { src: url, alt: "" }),
-      make("span", {}, words, make("span", { class: "unseen" }, " reference picture, put it below the section")),
+      make(
+        "span",
+        {},
+        words,
+        make("span", { class: "unseen" }, " reference picture, put it below the section"),
+      ),
     );
   }
 
@@ -85,8 +112,13 @@ export class GradePictures {
     return fill(
       beside,
       make("img", { src: picture.url, alt: `reference of ${said}` }),
-      make("figcaption", {}, make("b", {}, gradeText(picture.grade)), ` ${words}`,
-        this.note ? make("small", {}, this.note) : false),
+      make(
+        "figcaption",
+        {},
+        make("b", {}, gradeText(picture.grade)),
+        ` ${words}`,
+        this.note ? make("small", {}, this.note) : false,
+      ),
     );
   }
 }

@@ -61,7 +61,13 @@ export class Grading {
   async decide(change, moves = true) {
     if (!this.mayDecide()) return;
     const { compartment, active: name, scorer, section } = this.desk;
-    const decision = decisionOn({ scorer: scorer.name, code: section.code, name, compartment, change });
+    const decision = decisionOn({
+      scorer: scorer.name,
+      code: section.code,
+      name,
+      compartment,
+      change,
+    });
     const reasoned = await withReason(compartment, decision);
     if (reasoned) await this.save(compartment, reasoned, moves);
     else this.desk.line.empty();
@@ -108,7 +114,11 @@ export class Grading {
     const next = desk.undecided(desk.active);
     if (next) return desk.select(next, !desk.viewer.showsWhole);
     const more = desk.queue.nextUnscored(desk.section.code);
-    return desk.tell(more ? "All four decided. Enter: next section." : "Every section is decided. Enter: sign-off.");
+    return desk.tell(
+      more
+        ? "All four decided. Enter: next section."
+        : "Every section is decided. Enter: sign-off.",
+    );
   }
 
   /** Takes the scorer's newest decision back, wherever it was. */
@@ -122,7 +132,7 @@ export class Grading {
       return await this.showUndone(answer);
     } catch (refused) {
       showSaved("saved");
-      if (refused.status === 404) return this.desk.tell("Nothing to undo.");
+      if (refused.status === 404) return this.desk.tell(refused.message);
       return tellInDialog("Not undone", refused.message);
     }
   }
@@ -141,8 +151,17 @@ export class Grading {
     const newest = refused.body?.compartment;
     if (newest) await this.take(decision.code, decision.compartment, { compartment: newest });
     const mayRetry = refused.status !== 409 || Boolean(newest);
-    this.unsaved = { decision, moves, words: refused.message, now: newest && decisionText(newest.mine), mayRetry };
-    showSaved("failed", `${decision.compartment} ${decision.grade === null ? "" : gradeText(decision.grade)}`);
+    this.unsaved = {
+      decision,
+      moves,
+      words: refused.message,
+      now: newest && decisionText(newest.mine),
+      mayRetry,
+    };
+    showSaved(
+      "failed",
+      `${decision.compartment} ${decision.grade === null ? "" : gradeText(decision.grade)}`,
+    );
     showFailure(this.unsaved, this.desk.does);
     this.desk.draw();
   }
@@ -177,10 +196,15 @@ export class Grading {
   mayDecide() {
     const { desk } = this;
     if (!desk.may) {
-      desk.tell(desk.scorer.signed ? "You have signed off: nothing can be changed." : "This review is closed: nothing can be changed.");
+      desk.tell(
+        desk.scorer.signed
+          ? "You have signed off: nothing can be changed."
+          : "This review is closed: nothing can be changed.",
+      );
       return false;
     }
-    if (this.unsaved && this.unsaved.decision.compartment !== desk.active) return !this.isHeldBack();
+    if (this.unsaved && this.unsaved.decision.compartment !== desk.active)
+      return !this.isHeldBack();
     return true;
   }
 }

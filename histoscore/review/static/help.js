@@ -15,8 +15,12 @@ export function openHelp(ladder) {
     wide: true,
     body: [
       make("div", { class: "keys" }, groups),
-      make("p", { class: "soft" }, "Mouse: drag to pan, wheel or double click to zoom. Every grade is on the disk before the " +
-        "page says saved; nothing is overwritten, a changed grade stands beside the old one with its reason."),
+      make(
+        "p",
+        { class: "soft" },
+        "Mouse: drag to pan, wheel or double click to zoom. Every grade is on the disk before the " +
+          "page says saved; nothing is overwritten, a changed grade stands beside the old one with its reason.",
+      ),
     ],
     buttons: [{ words: "Close", key: "Esc", primary: true, value: () => null }],
     keys: (event) => event.key === "?" && closest(event)?.close() === undefined,
@@ -28,7 +32,10 @@ function closest(event) {
 }
 
 function group(name, keys, ladder) {
-  const rows = keys.filter(([, shown]) => shown).map((row) => keyRow(row, ladder)).filter(Boolean);
+  const rows = keys
+    .filter(([, shown]) => shown)
+    .map((row) => keyRow(row, ladder))
+    .filter(Boolean);
   return make("section", {}, make("h3", {}, name), make("dl", {}, rows.flat()));
 }
 

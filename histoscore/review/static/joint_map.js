@@ -2,7 +2,13 @@
 
 import { at, fill, make } from "./dom.js";
 import {
-  COMPARTMENT_WORDS, decisionText, flagWords, gradeText, isDecided, percent, statusWords,
+  COMPARTMENT_WORDS,
+  decisionText,
+  flagWords,
+  gradeText,
+  isDecided,
+  percent,
+  statusWords,
 } from "./words.js";
 
 /** Draws the four cells. `unsaved`: a decision that did not reach the disk, or null. */
@@ -18,14 +24,24 @@ export function drawJoint({ section, active, ladder, unsaved, select }) {
       select,
     }),
   );
-  fill(at("joint"), heads(columns, section.medial_side), make("div", { class: "cells" }, cells),
-    flags.length ? make("ul", { class: "flags", "aria-label": "flags of the section" }, flags) : false);
+  fill(
+    at("joint"),
+    heads(columns, section.medial_side),
+    make("div", { class: "cells" }, cells),
+    flags.length
+      ? make("ul", { class: "flags", "aria-label": "flags of the section" }, flags)
+      : false,
+  );
 }
 
 function heads(columns, stated) {
   const words = { M: "medial", L: "lateral" };
   const text = (side) => (stated ? words[side] : `${words[side]} (side not known)`);
-  return make("div", { class: "heads" }, columns.map((side) => make("span", {}, text(side))));
+  return make(
+    "div",
+    { class: "heads" },
+    columns.map((side) => make("span", {}, text(side))),
+  );
 }
 
 function cell(name, compartment, { ladder, isActive, unsaved, select }) {
@@ -45,8 +61,14 @@ function cell(name, compartment, { ladder, isActive, unsaved, select }) {
       "aria-current": isActive ? "true" : null,
       onclick: () => select(name),
     },
-    make("span", { class: "name" }, isActive ? make("span", { "aria-hidden": "true" }, "▸ ") : false, name,
-      unseen(`, ${COMPARTMENT_WORDS[name]}${isActive ? ", active" : ""}: `), marks(compartment?.mine)),
+    make(
+      "span",
+      { class: "name" },
+      isActive ? make("span", { "aria-hidden": "true" }, "▸ ") : false,
+      name,
+      unseen(`, ${COMPARTMENT_WORDS[name]}${isActive ? ", active" : ""}: `),
+      marks(compartment?.mine),
+    ),
     mineFace(compartment?.mine, unsaved),
     ...modelFace(compartment, ladder),
   );
@@ -57,21 +79,31 @@ function marks(mine) {
   return make(
     "span",
     { class: "marks" },
-    mine.flagged ? [make("span", { class: "flagged", "aria-hidden": "true" }, "⚑"), unseen(" flagged ")] : false,
-    mine.comment ? [make("span", { class: "commented", "aria-hidden": "true" }, "✎"), unseen(" commented ")] : false,
+    mine.flagged
+      ? [make("span", { class: "flagged", "aria-hidden": "true" }, "⚑"), unseen(" flagged ")]
+      : false,
+    mine.comment
+      ? [make("span", { class: "commented", "aria-hidden": "true" }, "✎"), unseen(" commented ")]
+      : false,
   );
 }
 
 function mineFace(mine, unsaved) {
   if (unsaved) {
     return make(
-      "span", { class: "mine unsaved" },
-      make("s", {}, unsaved.gradable ? gradeText(unsaved.grade) : "✕"), make("small", {}, " not saved"),
+      "span",
+      { class: "mine unsaved" },
+      make("s", {}, unsaved.gradable ? gradeText(unsaved.grade) : "✕"),
+      make("small", {}, " not saved"),
     );
   }
   const face = isDecided(mine) ? (mine.gradable ? gradeText(mine.grade) : "✕") : "–";
-  return make("span", { class: isDecided(mine) ? "mine" : "mine none" },
-    make("span", { "aria-hidden": "true" }, face), unseen(`${decisionText(mine)}; `));
+  return make(
+    "span",
+    { class: isDecided(mine) ? "mine" : "mine none" },
+    make("span", { "aria-hidden": "true" }, face),
+    unseen(`${decisionText(mine)}; `),
+  );
 }
 
 function modelFace(compartment, ladder) {
@@ -81,7 +113,13 @@ function modelFace(compartment, ladder) {
     return [make("span", { class: "model withheld" }, model.reason || statusWords(model.status))];
   }
   return [
-    make("span", { class: "model" }, "model ", make("b", {}, gradeText(model.grade)), setText(model)),
+    make(
+      "span",
+      { class: "model" },
+      "model ",
+      make("b", {}, gradeText(model.grade)),
+      setText(model),
+    ),
     bars(model, ladder),
     make("span", { class: "extent" }, extentText(model)),
   ];
@@ -89,7 +127,9 @@ function modelFace(compartment, ladder) {
 
 /** In independent mode a section's model grades may come only with its last decision. */
 export function hiddenText(mine) {
-  return isDecided(mine) ? "model hidden until all four are graded" : "model hidden until you grade";
+  return isDecided(mine)
+    ? "model hidden until all four are graded"
+    : "model hidden until you grade";
 }
 
 function setText(model) {
@@ -106,7 +146,7 @@ export function extentText(model) {
 }
 
 /** Probabilities over the rungs as small bars; the model's grade is the filled one. */
-export function bars(model, ladder) {
+function bars(model, ladder) {
   const row = make("span", { class: "bars", "aria-hidden": "true" });
   ladder.rungs.forEach((rung, i) => {
     const bar = make("i", { class: rung === model.grade ? "its" : "" });

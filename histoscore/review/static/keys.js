@@ -11,7 +11,12 @@ export const KEYS = {
     [DIGITS, "0–6", "grade the active compartment; saved at once", "type"],
     [[".", ","], ".", "grade 0.5", "point"],
     [["x"], "X", "cannot be graded", "cannotGrade"],
-    [["Enter"], "Enter", "accept the model's grade (assist); when all are decided, the next unscored section", "enter"],
+    [
+      ["Enter"],
+      "Enter",
+      "accept the model's grade (assist); when all are decided, the next unscored section",
+      "enter",
+    ],
     [["u"], "U", "undo my newest decision", "undo"],
     [["f"], "F", "flag, to be looked at again", "flag"],
     [["c"], "C", "comment", "comment"],
@@ -58,7 +63,8 @@ export function listen(does) {
     for (const key of keys) commands.set(key, { command, argument: argument ?? key });
   }
   document.addEventListener("keydown", (event) => {
-    const found = commands.get(keyName(event)) ?? (event.key === "Backspace" ? { command: "back" } : null);
+    const found =
+      commands.get(keyName(event)) ?? (event.key === "Backspace" ? { command: "back" } : null);
     if (!found || isTaken(event)) return;
     event.preventDefault();
     quiet();
@@ -77,7 +83,8 @@ function isTaken(event) {
   if ((event.ctrlKey || event.altKey) && !"[]".includes(event.key)) return true;
   const { target } = event;
   if (!(target instanceof Element)) return false;
-  if (target.matches("textarea, select, input:not([type=checkbox], [type=range], [type=radio])")) return true;
+  if (target.matches("textarea, select, input:not([type=checkbox], [type=range], [type=radio])"))
+    return true;
   if (event.key === "Enter" && target.matches(OWN_ENTER)) return true;
   return event.key.startsWith("Arrow") && !event.shiftKey && target.matches(OWN_ARROWS);
 }
@@ -86,7 +93,10 @@ function isTaken(event) {
 function leaveAfterPointer(event) {
   if (event.detail === 0 || isDialogOpen()) return;
   const held = document.activeElement;
-  if (held instanceof HTMLElement && held.matches("button, input[type=checkbox], input[type=range]")) {
+  if (
+    held instanceof HTMLElement &&
+    held.matches("button, input[type=checkbox], input[type=range]")
+  ) {
     document.getElementById("stage").focus({ preventScroll: true });
   }
 }

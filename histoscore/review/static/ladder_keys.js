@@ -7,7 +7,9 @@ const SHORT_CUT = 0.5;
 
 /** Whether one key is enough for every grade: whole grades of one digit, and 0.5 on the point. */
 export function isSimple(ladder) {
-  return ladder.rungs.every((rung) => rung === SHORT_CUT || (Number.isInteger(rung) && rung >= 0 && rung <= 9));
+  return ladder.rungs.every(
+    (rung) => rung === SHORT_CUT || (Number.isInteger(rung) && rung >= 0 && rung <= 9),
+  );
 }
 
 /** What was typed so far towards a grade. */
@@ -46,7 +48,8 @@ export class TypedGrade {
   commit(text) {
     this.show("");
     const rung = this.ladder.rungs.find((one) => one === Number(text));
-    if (rung === undefined || text === ".") return this.refuse(text, this.ladder.rungs.map(gradeText).join(", "));
+    if (rung === undefined || text === ".")
+      return this.refuse(text, this.ladder.rungs.map(gradeText).join(", "));
     return this.grade(rung);
   }
 

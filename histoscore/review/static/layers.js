@@ -84,7 +84,11 @@ export class Layers {
   build() {
     const main = this.box("overlay_on", "Overlay", "O", () => this.toggle());
     const slider = make("input", {
-      type: "range", id: "overlay_opacity", min: STEP, max: 1, step: STEP,
+      type: "range",
+      id: "overlay_opacity",
+      min: STEP,
+      max: 1,
+      step: STEP,
       "aria-label": "overlay strength",
     });
     slider.addEventListener("input", () => this.dim((Number(slider.value) - this.opacity) / STEP));
@@ -94,8 +98,12 @@ export class Layers {
     fill(
       at("layers"),
       make(
-        "div", { class: "strength" }, main,
-        make("kbd", { "aria-hidden": "true" }, "["), slider, make("kbd", { "aria-hidden": "true" }, "]"),
+        "div",
+        { class: "strength" },
+        main,
+        make("kbd", { "aria-hidden": "true" }, "["),
+        slider,
+        make("kbd", { "aria-hidden": "true" }, "]"),
         make("span", { id: "overlay_percent" }),
       ),
       make("div", { class: "switches" }, switches),
@@ -107,7 +115,9 @@ export class Layers {
     const input = make("input", { type: "checkbox", id });
     input.addEventListener("change", () => changed(input.checked));
     return make(
-      "label", { for: id }, input,
+      "label",
+      { for: id },
+      input,
       swatch ? make("span", { class: `swatch ${swatch}`, "aria-hidden": "true" }) : false,
       make("span", {}, words),
       key ? make("kbd", { "aria-hidden": "true" }, key) : false,

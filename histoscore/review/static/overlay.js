@@ -35,7 +35,10 @@ export class Overlay {
   contours(overlay) {
     this.paths.clear();
     for (const [name, shapes] of Object.entries(overlay?.compartments ?? {})) {
-      this.paths.set(name, Object.fromEntries(KINDS.map((kind) => [kind.name, path(shapes, kind)])));
+      this.paths.set(
+        name,
+        Object.fromEntries(KINDS.map((kind) => [kind.name, path(shapes, kind)])),
+      );
     }
     this.draw();
   }
@@ -88,7 +91,12 @@ export class Overlay {
     context.setTransform(scale * ratio, 0, 0, scale * ratio, x * ratio, y * ratio);
     for (const kind of KINDS.filter(({ layer }) => this.layers[layer])) {
       context.lineCap = kind.closed ? "round" : "butt";
-      this.stroke(context, paths[kind.name], CASING, (this.unit * (kind.width + CASING_WIDTH)) / scale);
+      this.stroke(
+        context,
+        paths[kind.name],
+        CASING,
+        (this.unit * (kind.width + CASING_WIDTH)) / scale,
+      );
       this.stroke(context, paths[kind.name], kind.color, (this.unit * kind.width) / scale);
     }
   }
@@ -149,8 +157,14 @@ function drawFrame(context, name, box, isActive) {
 
 function cornerPath({ x, y, width, height }, arm) {
   const corners = new Path2D();
-  for (const [cx, across] of [[x, arm], [x + width, -arm]]) {
-    for (const [cy, down] of [[y, arm], [y + height, -arm]]) {
+  for (const [cx, across] of [
+    [x, arm],
+    [x + width, -arm],
+  ]) {
+    for (const [cy, down] of [
+      [y, arm],
+      [y + height, -arm],
+    ]) {
       corners.moveTo(cx + across, cy);
       corners.lineTo(cx, cy);
       corners.lineTo(cx, cy + down);

@@ -9,13 +9,18 @@ import { chooseScorer } from "./start.js";
 
 async function start() {
   const review = await api.review();
-  const known = review.scorers.find(({ name, mode }) => name === tab.scorer && (review.mode ?? mode) === mode);
+  const known = review.scorers.find(
+    ({ name, mode }) => name === tab.scorer && (review.mode ?? mode) === mode,
+  );
   const scorer = known ?? (await chooseScorer(review));
   tab.scorer = scorer.name;
   const desk = new Desk(await api.review(), scorer);
   hooks(desk);
   listen(desk.does);
-  window.addEventListener("beforeunload", (event) => desk.grading.unsaved && event.preventDefault());
+  window.addEventListener(
+    "beforeunload",
+    (event) => desk.grading.unsaved && event.preventDefault(),
+  );
   await desk.start();
 }
 
@@ -32,7 +37,11 @@ async function main() {
     await start();
   } catch (trouble) {
     document.body.dataset.view = "broken";
-    await tellInDialog("The page could not start", trouble.message, "Reload the page to try again.");
+    await tellInDialog(
+      "The page could not start",
+      trouble.message,
+      "Reload the page to try again.",
+    );
   }
 }
 

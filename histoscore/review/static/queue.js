@@ -43,10 +43,12 @@ export class Queue {
   /** Lets the person choose a section; resolves to its code or null. */
   choose(current) {
     let chosen = null;
-    const items = this.order.map((one, i) => this.item(one, i, current, (code) => {
-      chosen = code;
-      items[0].closest("dialog").close();
-    }));
+    const items = this.order.map((one, i) =>
+      this.item(one, i, current, (code) => {
+        chosen = code;
+        items[0].closest("dialog").close();
+      }),
+    );
     const title = `Sections: ${this.decided} of ${this.expected} compartments decided`;
     return openDialog({
       title,
@@ -61,15 +63,32 @@ export class Queue {
   item({ code, decided, expected, flagged }, i, current, choose) {
     const state = decided >= expected ? "done" : decided ? "begun" : "open";
     const words = decided >= expected ? "decided" : `${decided} of ${expected}`;
-    return make("li", {}, make(
-      "button",
-      {
-        type: "button", class: state, data: { queued: code }, "data-first": code === current,
-        "aria-current": code === current ? "true" : null, onclick: () => choose(code),
-      },
-      make("span", { class: "number" }, String(i + 1)), make("b", {}, code), make("span", { class: "soft" }, words),
-      flagged ? make("span", { class: "flagged", title: "flagged" }, "⚑", make("span", { class: "unseen" }, " flagged")) : false,
-    ));
+    return make(
+      "li",
+      {},
+      make(
+        "button",
+        {
+          type: "button",
+          class: state,
+          data: { queued: code },
+          "data-first": code === current,
+          "aria-current": code === current ? "true" : null,
+          onclick: () => choose(code),
+        },
+        make("span", { class: "number" }, String(i + 1)),
+        make("b", {}, code),
+        make("span", { class: "soft" }, words),
+        flagged
+          ? make(
+              "span",
+              { class: "flagged", title: "flagged" },
+              "⚑",
+              make("span", { class: "unseen" }, " flagged"),
+            )
+          : false,
+      ),
+    );
   }
 }
 

@@ -8,7 +8,9 @@ const WORDS = { saved: "saved", saving: "saving…", failed: "NOT SAVED" };
 /** The light in the bar. */
 export function showSaved(state, detail = "") {
   document.body.dataset.saved = state;
-  at("saved").querySelector(".words").textContent = detail ? `${WORDS[state]} ${detail}` : WORDS[state];
+  at("saved").querySelector(".words").textContent = detail
+    ? `${WORDS[state]} ${detail}`
+    : WORDS[state];
 }
 
 /** What was not saved and what can be done; `unsaved` null: nothing. */
@@ -19,11 +21,23 @@ export function showFailure(unsaved, does) {
   const { decision, words, now, mayRetry } = unsaved;
   return fill(
     box,
-    make("h2", {}, `Not saved: ${decision.compartment} ${isDecided(decision) ? decisionText(decision) : "flag or comment"}`),
+    make(
+      "h2",
+      {},
+      `Not saved: ${decision.compartment} ${isDecided(decision) ? decisionText(decision) : "flag or comment"}`,
+    ),
     make("p", {}, words),
     now ? make("p", {}, `On record now: ${now}.`) : false,
-    make("div", { class: "actions" },
-      mayRetry ? button(now ? "Save mine" : "Try again", "Enter", does.retry, { class: "primary", id: "retry" }) : false,
-      button("Discard", "Esc", does.discard, { id: "discard" })),
+    make(
+      "div",
+      { class: "actions" },
+      mayRetry
+        ? button(now ? "Save mine" : "Try again", "Enter", does.retry, {
+            class: "primary",
+            id: "retry",
+          })
+        : false,
+      button("Discard", "Esc", does.discard, { id: "discard" }),
+    ),
   );
 }

@@ -26,7 +26,7 @@ export class ScaleBar {
 }
 
 /** The longest of 1, 2, 5 × 10ⁿ that is not longer than this. */
-export function roundLength(longest) {
+function roundLength(longest) {
   const power = 10 ** Math.floor(Math.log10(longest));
   return power * (STEPS.find((step) => step * power <= longest) ?? 1);
 }
@@ -39,6 +39,7 @@ function lengthText(um) {
 function zoomText(scale, mpp) {
   const imagePixels = 1 / (scale * window.devicePixelRatio);
   const ratio = Math.abs(imagePixels - 1) < 0.005 ? " · 1:1" : "";
-  if (!mpp) return `${imagePixels.toFixed(2)} image pixels per screen pixel${ratio}; pixel size unknown`;
+  if (!mpp)
+    return `${imagePixels.toFixed(2)} image pixels per screen pixel${ratio}; pixel size unknown`;
   return `${(imagePixels * mpp).toFixed(2)} µm per screen pixel${ratio}`;
 }

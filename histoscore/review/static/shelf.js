@@ -21,7 +21,10 @@ export class Shelf {
   }
 
   ask(code) {
-    return { section: api.section(code, this.scorer), overlay: quiet(api.overlay(code, this.scorer)) };
+    return {
+      section: api.section(code, this.scorer),
+      overlay: quiet(api.overlay(code, this.scorer)),
+    };
   }
 
   /** Fetches a section that will probably be next. */
@@ -45,7 +48,12 @@ export class Shelf {
 
 /** Contours are asked beside the section; one without them can still be graded. */
 function quiet(promise) {
-  return promise.catch((refused) => ({ compartments: {}, labels: false, classes: [], problem: refused.message }));
+  return promise.catch((refused) => ({
+    compartments: {},
+    labels: false,
+    classes: [],
+    problem: refused.message,
+  }));
 }
 
 function coarseTiles({ code, image }) {
@@ -56,7 +64,8 @@ function coarseTiles({ code, image }) {
     const columns = Math.ceil(Math.ceil(image.width / shrink) / image.tile);
     const rows = Math.ceil(Math.ceil(image.height / shrink) / image.tile);
     for (let row = 0; row < rows; row += 1) {
-      for (let column = 0; column < columns; column += 1) urls.push(api.tileUrl(code, level, column, row));
+      for (let column = 0; column < columns; column += 1)
+        urls.push(api.tileUrl(code, level, column, row));
     }
   }
   return urls.slice(0, TILES_AHEAD);

@@ -37,7 +37,13 @@ function startDialog(review, asked, trouble) {
 class StartForm {
   constructor(review, asked, trouble) {
     this.review = review;
-    this.name = make("input", { type: "text", id: "new_name", maxlength: 60, autocomplete: "off", spellcheck: "false" });
+    this.name = make("input", {
+      type: "text",
+      id: "new_name",
+      maxlength: 60,
+      autocomplete: "off",
+      spellcheck: "false",
+    });
     this.name.value = review.scorers.some(({ name }) => name === asked.name) ? "" : asked.name;
     this.who = review.scorers.map((scorer) => radio("who", scorer.name));
     this.someoneNew = radio("who", NEW);
@@ -54,7 +60,8 @@ class StartForm {
     for (const one of this.modes) one.checked = one.value === (this.review.mode ?? mode);
     const first = this.someoneNew.checked ? this.name : chosen;
     first.dataset.first = "";
-    for (const one of [...this.who, this.someoneNew]) one.addEventListener("change", () => this.follow());
+    for (const one of [...this.who, this.someoneNew])
+      one.addEventListener("change", () => this.follow());
     this.name.addEventListener("input", () => {
       this.someoneNew.checked = true;
       this.follow();
@@ -63,48 +70,82 @@ class StartForm {
 
   intro() {
     const { model, sections, left_out: out, blinded } = this.review;
-    const gone = Object.entries(out ?? {}).filter(([, count]) => count)
+    const gone = Object.entries(out ?? {})
+      .filter(([, count]) => count)
       .map(([status, count]) => `${count} ${statusWords(status)}`);
     return [
       model?.banner ? make("p", { class: "banner", role: "note" }, model.banner) : false,
-      make("p", {}, `${sections} sections${gone.length ? ` (slides left out: ${gone.join(", ")})` : ""}, ` +
-        `model ${model?.name ?? "none"}. ${blinded ? "Blinded: sections have code names, in an order of your own." : "Unblinded."}`),
+      make(
+        "p",
+        {},
+        `${sections} sections${gone.length ? ` (slides left out: ${gone.join(", ")})` : ""}, ` +
+          `model ${model?.name ?? "none"}. ${blinded ? "Blinded: sections have code names, in an order of your own." : "Unblinded."}`,
+      ),
     ];
   }
 
   names() {
     const rows = this.review.scorers.map((scorer, i) => this.nameRow(scorer, this.who[i]));
     const label = make("label", { for: "new_name" }, rows.length ? "someone else" : "your name");
-    const last = make("div", { class: "choice new" }, rows.length ? this.someoneNew : false, label, this.name);
+    const last = make(
+      "div",
+      { class: "choice new" },
+      rows.length ? this.someoneNew : false,
+      label,
+      this.name,
+    );
     this.someoneNew.setAttribute("aria-label", "someone else");
     return make("fieldset", {}, make("legend", {}, "Who scores"), rows, last);
   }
 
   nameRow({ name, mode, decided, expected, signed }, input) {
     const state = signed ? "signed off" : `${decided} of ${expected} graded`;
-    return make("label", { class: "choice" }, input, make("b", {}, name), make("span", { class: "soft" }, `${mode}, ${state}`));
+    return make(
+      "label",
+      { class: "choice" },
+      input,
+      make("b", {}, name),
+      make("span", { class: "soft" }, `${mode}, ${state}`),
+    );
   }
 
   modeChoice() {
     const rows = this.modes.map((input) =>
-      make("label", { class: "choice" }, input,
-        make("span", {}, make("b", {}, input.value), make("br"), make("span", { class: "soft" }, MODE_WORDS[input.value]))),
+      make(
+        "label",
+        { class: "choice" },
+        input,
+        make(
+          "span",
+          {},
+          make("b", {}, input.value),
+          make("br"),
+          make("span", { class: "soft" }, MODE_WORDS[input.value]),
+        ),
+      ),
     );
-    const fixed = this.review.mode ? make("p", { class: "soft" }, "Set by the person who started the review.") : false;
+    const fixed = this.review.mode
+      ? make("p", { class: "soft" }, "Set by the person who started the review.")
+      : false;
     this.held = make("p", { class: "soft" });
     return make("fieldset", {}, make("legend", {}, "Mode"), rows, fixed, this.held);
   }
 
   /** Keeps the modes to what the chosen scorer may take. */
   follow() {
-    const known = this.review.scorers.find(({ name }) => this.who.some((one) => one.checked && one.value === name));
-    if (known && !this.review.mode) for (const one of this.modes) one.checked = one.value === known.mode;
+    const known = this.review.scorers.find(({ name }) =>
+      this.who.some((one) => one.checked && one.value === name),
+    );
+    if (known && !this.review.mode)
+      for (const one of this.modes) one.checked = one.value === known.mode;
     for (const one of this.modes) {
       const held = known?.mode === "assist" && one.value === "independent";
       one.disabled = this.review.mode ? one.value !== this.review.mode : held;
     }
     const held = known?.mode === "assist" && !this.review.mode;
-    this.held.textContent = held ? `${known.name} has seen the model's grades: independent is no longer possible.` : "";
+    this.held.textContent = held
+      ? `${known.name} has seen the model's grades: independent is no longer possible.`
+      : "";
   }
 
   answer() {

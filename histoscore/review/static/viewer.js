@@ -87,7 +87,10 @@ export class SlideViewer {
     const [x, y, width, height] = box;
     const room = Math.max(width, height) * ROOM_AROUND_BOX;
     const view = this.osd.viewport.imageToViewportRectangle(
-      x - room / 2, y - room / 2, width + room, height + room,
+      x - room / 2,
+      y - room / 2,
+      width + room,
+      height + room,
     );
     this.osd.viewport.fitBounds(view, immediately || still.matches);
   }
@@ -123,7 +126,8 @@ export class SlideViewer {
     const { viewport } = this.osd;
     const view = viewport.getBounds();
     const step = new window.OpenSeadragon.Point(
-      across * view.width * PAN_SHARE, down * view.height * PAN_SHARE,
+      across * view.width * PAN_SHARE,
+      down * view.height * PAN_SHARE,
     );
     viewport.panBy(step, still.matches);
     viewport.applyConstraints(still.matches);
@@ -201,7 +205,9 @@ function openSeadragon() {
     visibilityRatio: 0.4,
     constrainDuringPan: true,
     imageLoaderLimit: 6,
-    maxImageCacheCount: 500,
+    maxImageCacheCount: 250,
+    tileRetryMax: 4,
+    tileRetryDelay: 1500,
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
     gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: true },
   });
