@@ -176,7 +176,7 @@ function measures(model) {
 function extentWords(model) {
   if (!model.lesion_extent) return extentText(model);
   const implied =
-    model.implied_grade === null ? "" : `, implies grade ${gradeText(model.implied_grade)}`;
+    model.implied_grade === null ? "" : ` ▾ implies grade ${gradeText(model.implied_grade)}`;
   return `${percent(model.lesion_extent)} of the surface${implied}`;
 }
 

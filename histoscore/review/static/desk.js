@@ -45,6 +45,7 @@ export class Desk {
       refuse: (text, rungs) => this.tell(`${text} is not a grade here (${rungs}).`),
     });
     this.does = this.commands();
+    this.viewer.onClick((x, y) => this.line.add(() => this.pick(this.overlay.compartmentAt(x, y))));
   }
 
   /** Whether this scorer can decide anything now. */
@@ -202,6 +203,11 @@ export class Desk {
     this.draw();
     if (look) this.viewer.look(this.compartment?.box);
     say(`${name}, ${decisionText(this.compartment?.mine)}`);
+  }
+
+  /** A click on the picture: the compartment there, the view stays. */
+  pick(name) {
+    if (name && name !== this.active && !this.differences.isOpen) this.select(name, false);
   }
 
   stepCompartment(by) {

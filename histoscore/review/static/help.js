@@ -18,7 +18,7 @@ export function openHelp(ladder) {
       make(
         "p",
         { class: "soft" },
-        "Mouse: drag to pan, wheel or double click to zoom. Every grade is on the disk before the " +
+        "Mouse: drag to pan, wheel or double click to zoom, click a compartment to grade it. Every grade is on the disk before the " +
           "page says saved; nothing is overwritten, a changed grade stands beside the old one with its reason.",
       ),
     ],

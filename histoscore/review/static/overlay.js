@@ -50,6 +50,14 @@ export class Overlay {
     this.draw();
   }
 
+  /** The compartment whose box holds this image pixel; of several the one nearest in the middle. */
+  compartmentAt(x, y) {
+    const inside = [...this.boxes].filter(([, box]) => box && holds(box, x, y));
+    const far = ([, [left, top, width, height]]) =>
+      Math.hypot((x - left - width / 2) / width, (y - top - height / 2) / height);
+    return inside.sort((one, other) => far(one) - far(other))[0]?.[0] ?? null;
+  }
+
   set(layers, opacity) {
     this.layers = layers;
     this.opacity = opacity;
@@ -125,6 +133,10 @@ function path(shapes, { name, closed }) {
     if (closed && points.length) drawn.closePath();
   }
   return drawn;
+}
+
+function holds([left, top, width, height], x, y) {
+  return x >= left && x <= left + width && y >= top && y <= top + height;
 }
 
 /** The page's type size in CSS pixels: lines and names grow with it on a large screen. */

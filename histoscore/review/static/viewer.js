@@ -156,6 +156,15 @@ export class SlideViewer {
     at("navigator").classList.toggle("idle", this.showsWhole);
   }
 
+  /** Calls `choose` with the image pixel of every plain click. */
+  onClick(choose) {
+    this.osd.addHandler("canvas-click", ({ quick, position }) => {
+      const place = this.placement;
+      if (!quick || !place) return;
+      choose((position.x - place.x) / place.scale, (position.y - place.y) / place.scale);
+    });
+  }
+
   /** Calls `draw` on every frame in which the view moved. */
   onView(draw) {
     for (const event of ["update-viewport", "open", "close", "resize"]) {
