@@ -11,6 +11,7 @@ export function drawBar({ review, scorer, section, queue, does }) {
   at("banner").textContent = review.model?.banner ?? "";
   at("banner").title = review.model?.banner ?? "";
   drawWho(scorer, queue);
+  at("progress").style.width = `${(100 * queue.decided) / Math.max(1, queue.expected)}%`;
   if (!at("steps").childElementCount) buildButtons(does);
 }
 

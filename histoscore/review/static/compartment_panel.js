@@ -28,7 +28,11 @@ export function drawCompartment({ section, active, ladder, mode, may, does }) {
 }
 
 function ladderRow({ model, mine }, ladder, may, does) {
-  const row = make("div", { class: "ladder", role: "group", "aria-label": "grade" });
+  const row = make("div", {
+    class: model ? "ladder" : "ladder veiled",
+    role: "group",
+    "aria-label": "grade",
+  });
   row.style.setProperty("--rungs", Math.min(ladder.rungs.length, 9));
   ladder.rungs.forEach((rung, i) =>
     row.append(rungButton(rung, i, { model, mine, ladder, may, does })),
