@@ -81,6 +81,8 @@ def test_the_golden_values_are_those_of_this_version(scored: ScoredKnown) -> Non
     assert (now.model, now.files) == (known.model, known.files)
     for name in ("reader", "compartments", "statistics"):
         assert getattr(now, name).keys() == getattr(known, name).keys()
+    for compartment, quantities in known.compartments.items():
+        assert None not in quantities.values(), f"{compartment}: nothing to hold a value against"
 
 
 def failures(checks: object) -> list[str]:
@@ -211,6 +213,22 @@ class TestTheVerb:
         monkeypatch.setattr(selftest, "read_golden", lambda: read_golden(gone))
         assert run(["selftest", "--out", str(tmp_path / "record")]) == 1
         assert "install histoscore anew" in capsys.readouterr().err
+
+    def test_a_worker_that_cannot_start_is_told_with_its_last_words(
+        self, golden: Golden, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its log lies in a folder that is gone afterwards."""
+
+        def no_gpu(folder: Path, config: object) -> None:
+            (folder / "run").mkdir()
+            (folder / "run" / "worker.log").write_text("Traceback …\nno CUDA-capable device\n\n")
+            raise EnvironmentStopError("the worker process cannot be started")
+
+        monkeypatch.setattr(selftest, "score_known", no_gpu)
+        record = selftest.run_selftest("cuda")
+        told = [check for check in record.checks if check.outcome is Outcome.FAILED]
+        assert [check.part for check in told] == [Part.GRADES, Part.RUN, Part.REFUSALS]
+        assert {check.note for check in told} == {"worker.log ends: no CUDA-capable device"}
 
 
 class TestFiles:

@@ -31,6 +31,7 @@ from histoscore.pipeline.selftest.installation import file_checks, library_check
 from histoscore.pipeline.selftest.known_values import Golden, read_golden
 from histoscore.pipeline.selftest.reading import reader_checks
 from histoscore.pipeline.selftest.statistics import statistics_checks
+from histoscore.pipeline.worker import LOG_NAME
 from histoscore.runs.audit import now, who
 
 _PERMUTATIONS = 1_000
@@ -84,7 +85,9 @@ def _chain_checks(
     try:
         scored = score_known(folder, config)
     except _CANNOT as error:
-        yield from (_unfinished(part, error) for part in (Part.GRADES, Part.RUN, Part.REFUSALS))
+        note = _last_words(folder / "run" / LOG_NAME)
+        for part in (Part.GRADES, Part.RUN, Part.REFUSALS):
+            yield _unfinished(part, error, note)
         return
     facts.update(scored.facts)
     yield from tried(Part.GRADES, lambda: grade_checks(golden, scored))
@@ -92,9 +95,17 @@ def _chain_checks(
     yield from tried(Part.REFUSALS, lambda: refusal_checks(scored))
 
 
-def _unfinished(part: Part, error: BaseException) -> Check:
+def _unfinished(part: Part, error: BaseException, note: str = "") -> Check:
     words = str(error).splitlines() or [type(error).__name__]
-    return Check(part, "could not be finished", "no error", words[0], Outcome.FAILED)
+    return Check(part, "could not be finished", "no error", words[0], Outcome.FAILED, note=note)
+
+
+def _last_words(log: Path) -> str:
+    """The last line of the worker's log, which goes with the folder it lies in."""
+    if not log.is_file():
+        return ""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((f"worker.log ends: {line}" for line in reversed(lines) if line.strip()), "")
 
 
 def _facts(bundle: ModelBundle) -> dict[str, str]:

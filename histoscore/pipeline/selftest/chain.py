@@ -103,6 +103,7 @@ def grade_checks(golden: Golden, scored: ScoredKnown) -> Iterator[Check]:
     knee, wanted = scored.knee, Status.SCORED
     found = f"{knee.status.value}: {knee.reason}".rstrip(": ")
     yield decided(Part.GRADES, "known slide", wanted.value, found, knee.status is wanted)
+    yield compared(Part.GRADES, "sections on it", 1, len(knee.sections))
     compartments = found_compartments(scored)
     for compartment in Compartment:
         mine, known = (of.get(compartment.value, {}) for of in (compartments, golden.compartments))
