@@ -106,7 +106,7 @@ class AuditTrail:
         draft = Event(
             number=before.number + 1 if before else 1,
             time=now(),
-            who=_who(),
+            who=who(),
             what=what,
             details=json.loads(json_text(details)),
             previous=before.hash if before else FIRST,
@@ -119,6 +119,15 @@ class AuditTrail:
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def who() -> str:
+    """The user and the machine that this process runs as."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without an entry in the password file
+        user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    return f"{user}@{socket.gethostname()}"
 
 
 def _faults(event: Event, previous: str) -> list[str]:
@@ -154,11 +163,3 @@ def _drop_torn_line(path: Path) -> int:
                 f"{path}: cannot be written ({error.strerror}); change its permissions"
             ) from error
     return len(content) - whole
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without an entry in the password file
-        user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
-    return f"{user}@{socket.gethostname()}"

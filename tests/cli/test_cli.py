@@ -24,6 +24,7 @@ VERBS = (
     "agree",
     "compare",
     "verify",
+    "selftest",
     "phantom",
     "train",
     "model",
