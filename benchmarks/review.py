@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -37,12 +38,15 @@ SHOWN = (
     " && window.histoscore?.viewer?.world.getItemCount() > 0"
     " && window.histoscore.viewer.world.getItemAt(0).getFullyLoaded()"
 )
+"""The section is whole on the screen, and everything is saved."""
+PLACE = "() => document.body.dataset.code + document.body.dataset.left"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pictures", type=Path, help="folder for screenshots of the page")
     asked = parser.parse_args()
     run = asked.out / "run"
     shutil.rmtree(run, ignore_errors=True)
@@ -61,11 +65,14 @@ def main() -> None:
             page.set_default_timeout(120_000)
             page.goto(link[0])
             print(f"first view       {first_view(page):.2f} s from Begin to a whole picture")
+            if asked.pictures:
+                take_pictures(page, asked.pictures)
             home, cookies = page.url, page.context.cookies()
             ask = {"base_url": home, "cookies": {c["name"]: c["value"] for c in cookies}}
             tell_tiles(ask)
             before = private_gib(server.pid)
-            statuses, seconds = asyncio.run(flood(ask))
+            with ThreadPoolExecutor(1) as beside:  # the browser's own loop runs in this thread
+                statuses, seconds = beside.submit(asyncio.run, flood(ask)).result()
             after = private_gib(server.pid)
             told = ", ".join(f"{number} × {status}" for status, number in sorted(statuses.items()))
             print(f"{REQUESTS} requests   {told} in {seconds:.0f} s")
@@ -87,6 +94,22 @@ def first_view(page) -> float:
     return time.perf_counter() - begun
 
 
+def take_pictures(page, folder: Path) -> None:
+    """The desk in light and dark, and with reference pictures beside the section."""
+    keys = {"review-desk": "b", "review-references": "rPageDown", "review-dark": ""}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, pressed in keys.items():
+        for key in re.findall(r"[A-Z]\w+|.", pressed):
+            page.keyboard.press(key)
+        page.emulate_media(color_scheme="dark" if name.endswith("dark") else "light")
+        page.wait_for_timeout(2500)
+        page.wait_for_function(SHOWN)
+        page.screenshot(path=folder / f"{name}.jpg", type="jpeg", quality=80)
+        if name == "review-references":
+            page.keyboard.press("r")
+    page.emulate_media(color_scheme="light")
+
+
 def sections(ask: dict) -> list[dict]:
     with httpx.Client(**ask) as client:
         who = {"scorer": "Benchmark"}
@@ -97,9 +120,8 @@ def sections(ask: dict) -> list[dict]:
 def all_tiles(section: dict) -> list[str]:
     image, paths = section["image"], []
     for level in range(image["levels"]):
-        halvings = image["levels"] - 1 - level
-        columns = -(-(-(-image["width"] >> halvings)) // image["tile"])
-        rows = -(-(-(-image["height"] >> halvings)) // image["tile"])
+        side = image["tile"] << (image["levels"] - 1 - level)
+        columns, rows = -(-image["width"] // side), -(-image["height"] // side)
         paths += [
             f"/tiles/{section['code']}/{level}/{column}_{row}.jpg"
             for column in range(columns)
@@ -121,7 +143,7 @@ def tell_tiles(ask: dict) -> None:
             took.append(1000 * (time.perf_counter() - begun))
     took.sort()
     median, high = statistics.median(took), took[int(0.95 * len(took))]
-    print(f"a tile           {median:.0f} ms in the median, 95 % within {high:.0f} ms ({len(took)})")
+    print(f"a tile           {median:.0f} ms in the median, 95 % within {high:.0f} ms")
 
 
 async def flood(ask: dict) -> tuple[Counter[int], float]:
@@ -145,15 +167,16 @@ async def flood(ask: dict) -> tuple[Counter[int], float]:
 def tell_grading(page, run: Path) -> None:
     """Enter accepts what the model says, and then goes on to the next section until there is none;
     2 is the grade of what it withheld."""
-    begun, presses, before = time.perf_counter(), 0, ""
+    begun, presses, key = time.perf_counter(), 0, "Enter"
     while not page.locator("dialog[open]").count():
         page.wait_for_function(SHOWN)
-        stands = page.locator("#joint").inner_text() + page.evaluate(
-            "() => document.body.dataset.code + document.body.dataset.active"
-        )
-        page.keyboard.press("2" if stands == before else "Enter")
-        presses, before = presses + 1, stands
-        page.wait_for_timeout(30)
+        before = page.evaluate(PLACE)
+        page.keyboard.press(key)
+        presses += 1
+        deadline = time.monotonic() + 5
+        while page.evaluate(PLACE) == before and time.monotonic() < deadline:
+            page.wait_for_timeout(10)
+        key = "2" if page.evaluate(PLACE) == before else "Enter"
     seconds = time.perf_counter() - begun
     events = [e for e in AuditTrail(run / "events.jsonl").events() if e.what == DECIDED]
     places = {(e.details["slide"], e.details["section"], e.details["compartment"]) for e in events}

@@ -229,9 +229,9 @@ RUNG_WORDS = {
         1: "small fibrillations, no cartilage lost",
         2: "clefts to just below the superficial layer, some surface lamina lost",
         3: "clefts or erosion to calcified cartilage, under 25 % of the surface",
-        4: "the same over 25 to 50 % of the surface",
-        5: "the same over 50 to 75 % of the surface",
-        6: "the same over more than 75 % of the surface",
+        4: "clefts or erosion to calcified cartilage, 25 to 50 % of the surface",
+        5: "clefts or erosion to calcified cartilage, 50 to 75 % of the surface",
+        6: "clefts or erosion to calcified cartilage, over 75 % of the surface",
     }
 }
 """What is seen at each rung, by ladder; in our words, after the same paper."""

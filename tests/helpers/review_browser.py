@@ -18,7 +18,7 @@ from PIL import Image
 pytest.importorskip("uvicorn", reason="the extra `review` is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from playwright.sync_api import Browser, Page, expect
+Browser, Page, expect = sync_api.Browser, sync_api.Page, sync_api.expect
 
 SETTLED_MS = 30_000
 

@@ -9,8 +9,6 @@ import pytest
 from helpers.review_page import HOME, PORT, Page, open_page
 from helpers.reviewable_run import make_reviewable
 
-pytestmark = pytest.mark.fault(53)
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -27,6 +25,7 @@ def page(run: Path) -> Iterator[Page]:
 PATHS = ("/", "/static/page.js", "/api/review", "/tiles/AAAA/3/0_0.jpg", "/nothing")
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize("path", PATHS)
 def test_without_the_cookie_nothing_is_told(run: Path, path: str) -> None:
     answer = open_page(run, enter=False).client.get(path)
@@ -34,6 +33,7 @@ def test_without_the_cookie_nothing_is_told(run: Path, path: str) -> None:
     assert "link that histoscore printed" in answer.text
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize(
     "host",
     ["evil.test", f"evil.test:{PORT}", "127.0.0.1", f"127.0.0.1:{PORT + 1}", "", "[::1]:8123"],
@@ -44,11 +44,13 @@ def test_another_host_is_refused_whatever_the_cookie(page: Page, host: str) -> N
     assert page.client.get(page.links[-1], headers={"host": host}).status_code == 400
 
 
+@pytest.mark.fault(53)
 def test_localhost_is_this_computer_too(page: Page) -> None:
     answer = page.client.get("/api/review", headers={"host": f"localhost:{PORT}"})
     assert answer.status_code == 200
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize("origin", ["http://evil.test", "null", f"http://127.0.0.1:{PORT + 1}", ""])
 def test_a_post_from_another_origin_is_refused(page: Page, origin: str) -> None:
     body = {"name": "eve", "mode": "assist"}
@@ -57,22 +59,26 @@ def test_a_post_from_another_origin_is_refused(page: Page, origin: str) -> None:
     assert "eve" not in page.desk.log.scorers
 
 
+@pytest.mark.fault(53)
 def test_a_post_that_names_no_origin_is_refused(page: Page) -> None:
     del page.client.headers["origin"]
     assert page.client.post("/api/scorers", json={"name": "e", "mode": "assist"}).status_code == 403
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_what_another_site_embeds_is_refused(page: Page, site: str) -> None:
     answer = page.client.get("/api/review", headers={"sec-fetch-site": site})
     assert answer.status_code == 403
 
 
+@pytest.mark.fault(53)
 def test_a_form_cannot_post(page: Page) -> None:
     answer = page.client.post("/api/scorers", data={"name": "eve", "mode": "assist"})
     assert answer.status_code == 415
 
 
+@pytest.mark.fault(53)
 def test_the_link_works_once_and_a_new_one_is_told(run: Path) -> None:
     page = open_page(run, enter=False)
     first = page.links[-1]
@@ -85,6 +91,7 @@ def test_the_link_works_once_and_a_new_one_is_told(run: Path) -> None:
     assert page.client.get(page.links[-1]).status_code == 303
 
 
+@pytest.mark.fault(53)
 def test_a_guessed_token_spends_no_link(run: Path) -> None:
     page = open_page(run, enter=False)
     for token in ("", "x", "é", page.links[-1][-32:-1]):
@@ -92,6 +99,7 @@ def test_a_guessed_token_spends_no_link(run: Path) -> None:
     assert page.client.get(page.links[-1]).status_code == 303
 
 
+@pytest.mark.fault(53)
 def test_the_cookie_is_kept_from_scripts_and_other_sites(run: Path) -> None:
     page = open_page(run, enter=False)
     answer = page.client.get(page.links[-1])
@@ -100,12 +108,14 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(run: Path) -> None:
     assert answer.headers["location"] == "/"
 
 
+@pytest.mark.fault(53)
 def test_another_servers_cookie_opens_nothing(page: Page, run: Path) -> None:
     other = open_page(run, enter=False)
     other.client.cookies = page.client.cookies
     assert other.client.get("/api/review").status_code == 403
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize("path", [*PATHS, "/enter?token=x", "/api/sections/none?scorer=x"])
 def test_every_answer_carries_the_headers(page: Page, path: str) -> None:
     headers = page.client.get(path).headers
@@ -120,6 +130,7 @@ def test_every_answer_carries_the_headers(page: Page, path: str) -> None:
     assert "cache-control" in headers
 
 
+@pytest.mark.fault(53)
 def test_no_other_site_is_allowed_in_by_cors(page: Page) -> None:
     answer = page.client.options(
         "/api/decisions",
@@ -129,6 +140,7 @@ def test_no_other_site_is_allowed_in_by_cors(page: Page) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.fault(53)
 def test_the_page_links_nowhere(page: Page) -> None:
     """Nothing that it loads lies outside, so nothing of it can leak there."""
     text = page.client.get("/").text

@@ -197,9 +197,9 @@ def test_undo_flag_comment_and_not_gradable(run: Path, person: Person) -> None:
     person.press("1", "Enter")
     expect(dialog).to_have_count(0)
     person.settled()
-    decision = log_of(run).scorer("Ann").newest[
-        Item(*shown(run, person).place, Compartment.MFC)
-    ].decision
+    decision = (
+        log_of(run).scorer("Ann").newest[Item(*shown(run, person).place, Compartment.MFC)].decision
+    )
     assert (decision.gradable, decision.grade, decision.flagged) == (False, None, True)
     assert "<img src=x" in decision.comment
     assert person.page.title().endswith("histoscore review")
@@ -298,7 +298,7 @@ def test_the_policy_of_the_page_holds(person: Person) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_passes_axe(run: Path, window: Browser, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe")
     with served(run) as (_, link):
         person = Person.entering(window, link, bypass_csp=True, color_scheme=scheme)
         checks = axe.Axe()

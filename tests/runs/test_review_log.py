@@ -122,6 +122,7 @@ def test_undo_never_takes_back_another_persons_grade(tmp_path: Path) -> None:
     assert log.scorer("bob").newest[MFC].decision.grade == 4
 
 
+@pytest.mark.fault(55)
 def test_a_stale_tab_decides_nothing(tmp_path: Path) -> None:
     log = begun(tmp_path)
     first = decide(log, said(1))
@@ -243,6 +244,7 @@ def test_a_changed_decision_and_all_behind_it_do_not_count(tmp_path: Path) -> No
     }
 
 
+@pytest.mark.fault(55)
 def test_a_clock_that_goes_back_changes_no_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
