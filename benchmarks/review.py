@@ -104,7 +104,7 @@ def take_pictures(page, folder: Path) -> None:
         page.emulate_media(color_scheme="dark" if name.endswith("dark") else "light")
         page.wait_for_timeout(2500)
         page.wait_for_function(SHOWN)
-        page.screenshot(path=folder / f"{name}.jpg", type="jpeg", quality=80)
+        page.screenshot(path=folder / f"{name}.jpg", type="jpeg", quality=72)
         if name == "review-references":
             page.keyboard.press("r")
     page.emulate_media(color_scheme="light")

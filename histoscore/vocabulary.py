@@ -228,10 +228,10 @@ RUNG_WORDS = {
         0.5: "loss of Safranin O, structure intact",
         1: "small fibrillations, no cartilage lost",
         2: "clefts to just below the superficial layer, some surface lamina lost",
-        3: "clefts or erosion to calcified cartilage, under 25 % of the surface",
-        4: "clefts or erosion to calcified cartilage, 25 to 50 % of the surface",
-        5: "clefts or erosion to calcified cartilage, 50 to 75 % of the surface",
-        6: "clefts or erosion to calcified cartilage, over 75 % of the surface",
+        3: "under 25 % of the surface cleft or eroded to calcified cartilage",
+        4: "25 to 50 % of the surface cleft or eroded to calcified cartilage",
+        5: "50 to 75 % of the surface cleft or eroded to calcified cartilage",
+        6: "over 75 % of the surface cleft or eroded to calcified cartilage",
     }
 }
 """What is seen at each rung, by ladder; in our words, after the same paper."""

@@ -32,7 +32,7 @@ from histoscore.pipeline.given import Counting
 from histoscore.review.assets import Asset, References
 from histoscore.review.bodies import Body, Decide, Join, Nothing, Sign, Verdict, Who
 from histoscore.review.desk import Desk
-from histoscore.review.differences import differences
+from histoscore.review.differences import differences, settle
 from histoscore.review.subjects import Subject
 
 MOST_BODY = 16_384
@@ -153,10 +153,7 @@ class Api:
 
     async def settle(self, request: Request) -> Response:
         body = await _body(request, Verdict)
-        await _in_thread(self._desk.settle, body)
-        items = differences(self._desk)["items"]
-        place = (body.code, body.compartment.value)
-        return JSONResponse({"item": next(i for i in items if (i["code"], i["name"]) == place)})
+        return JSONResponse({"item": await _in_thread(settle, self._desk, body)})
 
     async def sign(self, request: Request) -> Response:
         body = await _body(request, Sign)

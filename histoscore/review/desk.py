@@ -26,6 +26,7 @@ from histoscore.review.tiles import Tiles, label_classes
 from histoscore.runs.review_log import Decision, Entry, Mode, ReviewLog, Scorer
 from histoscore.slides.mpp import ASSUMED
 from histoscore.study import Study
+from histoscore.study.names import likeness
 from histoscore.vocabulary import RUNG_WORDS, Compartment, Status, format_rung
 
 Json = dict[str, Any]
@@ -81,6 +82,11 @@ class Desk:
             raise ReviewError("give a name, in letters that can be printed")
         if name.casefold() in (*OWN_NAMES, SETTLED):
             raise ReviewError(f"{name}: the agreement tables use this word; take another name")
+        alike = [
+            one for one in self.log.scorers if likeness(one).casefold() == likeness(name).casefold()
+        ]
+        if alike and name not in alike:
+            raise ReviewError(f"there is {alike[0]} already; take that name, or another one")
         if self.fixed not in (None, body.mode):
             raise ReviewError(f"this review was opened in {self.fixed} mode")
         return self._told_scorer(self.log.join(name, Mode(body.mode)))

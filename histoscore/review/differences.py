@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from histoscore.errors import ReviewError
+from histoscore.review.bodies import Verdict
 from histoscore.review.desk import Desk
 from histoscore.runs.review_log import Decision, Entry
 from histoscore.scoring.comparison import Item
@@ -24,6 +26,20 @@ def differences(desk: Desk) -> dict[str, Any]:
         why = f"{', '.join(waiting)} must sign off first, so that nobody follows another"
         return {"open": False, "why": why, "items": []}
     return {"open": True, "why": "", "items": list(_items(desk))}
+
+
+def settle(desk: Desk, body: Verdict) -> dict[str, Any]:
+    """Settle a difference; how it stands then. Raises as `ReviewLog.settle`."""
+    if _item(desk, body) is None:
+        raise ReviewError("the scorers do not differ there, or have not all signed off")
+    desk.settle(body)
+    return _item(desk, body) or {}
+
+
+def _item(desk: Desk, body: Verdict) -> dict[str, Any] | None:
+    place = (body.code, body.compartment.value)
+    items = differences(desk)["items"]
+    return next((one for one in items if (one["code"], one["name"]) == place), None)
 
 
 def differs(said: list[Decision], ladder: Ladder) -> bool:

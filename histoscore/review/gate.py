@@ -68,7 +68,9 @@ class Gate:
         if host not in self._hosts:
             return PlainTextResponse("another address than this page's", 400)
         if not _same_site(scope["method"], headers, host):
-            return PlainTextResponse("another site's request", 403)
+            return PlainTextResponse(
+                "Another site's request. If you clicked a link, copy it into the address bar.", 403
+            )
         if scope["path"] == ENTRANCE:
             return self._entered(scope)
         if not self._knows(headers.get("cookie", "")):

@@ -398,6 +398,12 @@ def test_names_that_nobody_can_have(page: Page, name: str) -> None:
     assert page.desk.log.scorers == {}
 
 
+def test_a_name_that_looks_like_anothers_is_refused(page: Page) -> None:
+    page.join("Ann Lee")
+    refused = page.post("/api/scorers", 409, name="ann  LEE", mode="assist")
+    assert "there is Ann Lee already" in refused["error"]
+
+
 def test_the_mode_of_the_review_is_everybodys(tmp_path: Path) -> None:
     page = open_page(make_reviewable(tmp_path), fixed="independent")
     refused = page.post("/api/scorers", 409, name="ann", mode="assist")
@@ -489,6 +495,8 @@ def test_scorers_settle_what_they_differ_in(page: Page) -> None:
     assert (item["code"], item["name"]) == (code, "LTP")
     assert [(one["scorer"], one["grade"]) for one in item["grades"]] == [("ann", 2), ("bob", 4)]
     body = {"scorer": "ann", "code": code, "compartment": "LTP", "grade": 3, "seen": item["seen"]}
+    alike = page.post("/api/consensus", 409, **body | {"compartment": "MTP"}, reason="no")
+    assert "do not differ there" in alike["error"]
     assert page.post("/api/consensus", 422, **body)["needs"] == "reason"
     settled = page.post("/api/consensus", **body, reason="measured it")["item"]
     assert settled["consensus"] == {

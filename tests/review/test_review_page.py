@@ -172,6 +172,16 @@ def test_the_model_is_hidden_in_independent_mode_until_all_four_are_graded(
     expect(panel).to_contain_text("cartilage not found")
 
 
+def test_the_row_of_digits_grades_on_a_french_keyboard_too(person: Person) -> None:
+    person.begin("Ann", "independent")
+    person.page.evaluate(
+        """() => document.body.dispatchEvent(
+            new KeyboardEvent('keydown', { key: 'é', code: 'Digit2', bubbles: true }))"""
+    )
+    person.expect_grade("MFC", "2")
+    person.settled()
+
+
 def test_undo_flag_comment_and_not_gradable(run: Path, person: Person) -> None:
     person.begin("Ann", "independent")
     person.press("4")

@@ -74,6 +74,8 @@ export function listen(does) {
 }
 
 function keyName(event) {
+  // Where the row of digits needs Shift (AZERTY), a grade is the key that a digit stands on.
+  if (!event.shiftKey && /^Digit\d$/.test(event.code)) return event.code.at(-1);
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   return event.shiftKey && key.startsWith("Arrow") ? `Shift+${key}` : key;
 }
