@@ -81,7 +81,7 @@ class Person:
 
     def begin(self, name: str, mode: str) -> None:
         """The first dialog, by keyboard: a name, a mode, Enter."""
-        self.page.locator("dialog[open] input[type=text]").wait_for()
+        self.page.locator("#new_name").focus()
         self.page.keyboard.type(name)
         self.page.locator(f"dialog[open] input[value={mode}]").focus()
         self.press("Space", "Enter")

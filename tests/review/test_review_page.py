@@ -325,3 +325,69 @@ def test_the_page_passes_axe(run: Path, window: Browser, scheme: str) -> None:
         person.page.close()
     found = {name: one.generate_report() for name, one in places.items() if one.violations_count}
     assert not found
+
+
+def _grade_by_request(person: Person, name: str, codes: list[str], grade: float) -> None:
+    """What the keys do, without the seconds they take."""
+    for code in codes:
+        for compartment in Compartment:
+            body = {"scorer": name, "code": code, "compartment": compartment.value}
+            body |= {"grade": grade, "reason": "as I see it", "seen": 0}
+            status = person.page.evaluate(
+                """body => fetch("/api/decisions", {method: "POST", body: JSON.stringify(body),
+                    headers: {"content-type": "application/json"}}).then(told => told.status)""",
+                body,
+            )
+            assert status == 200
+
+
+def _sign(person: Person, name: str) -> None:
+    person.press("s")
+    person.page.locator("#do_sign").click()
+    person.page.locator("#signature").wait_for()
+    person.page.keyboard.type(name)
+    person.press("Enter")
+    person.page.locator("dialog[data-dialog=finish]").wait_for()
+
+
+def test_two_scorers_sign_settle_unblind_and_write_tables(run: Path, window: Browser) -> None:
+    codes = sorted(find_subjects(read_run(run)))
+    with served(run) as (_, link):
+        tabs = window.new_context(viewport={"width": 1366, "height": 768})
+        ann, bob = Person(tabs.new_page()), Person(tabs.new_page())
+        ann.page.goto(link)
+        ann.begin("Ann", "assist")
+        _grade_by_request(ann, "Ann", codes, 2)
+        _sign(ann, "Ann")
+        assert ann.page.locator("#do_differences").count() == 0
+        bob.page.goto(ann.page.url)
+        bob.begin("Bob", "independent")
+        _grade_by_request(bob, "Bob", codes[1:], 2)
+        _grade_by_request(bob, "Bob", codes[:1], 5)
+        bob.page.reload()
+        bob.settled()
+        _sign(bob, "Bob")
+        bob.page.locator("#do_differences").click()
+        bob.page.locator("[data-difference]").first.wait_for()
+        assert bob.page.locator("[data-difference]").count() == 4
+        bob.settled()
+        bob.press("4")
+        bob.page.locator("dialog[data-dialog=consensus]").wait_for()
+        bob.press("1", "Enter")
+        expect(bob.page.locator("[data-difference][data-settled=true]")).to_have_count(1)
+        bob.press("Escape", "s")
+        assert not any(word in bob.page.content().lower() for word in SECRETS)
+        bob.page.locator("#do_unblind").click()
+        bob.page.locator("#unblind_now").click()
+        expect(bob.page.locator("#panel")).to_contain_text("zebra/slide-")
+        bob.press("s")
+        bob.page.locator("#do_tables").click()
+        told = bob.page.locator("dialog[data-dialog=tables]")
+        expect(told).to_contain_text("results.xlsx", timeout=60_000)
+        assert bob.troubles == []
+        tabs.close()
+    log = log_of(run)
+    assert log.all_signed
+    assert log.unblinded
+    assert [entry.decision.grade for entry in log.consensus.values()] == [4]
+    assert (run / "scorers.csv").exists()
