@@ -7,7 +7,7 @@ TEST := .venv-test
 SOURCES := $(shell find histoscore -type f ! -name '*.pyc')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint audit clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ lint: $(TEST)/installed ## style, types, and the floors that imports may cross
 	$(TEST)/bin/ruff format --check .
 	$(TEST)/bin/mypy
 	$(TEST)/bin/lint-imports
+
+audit: $(TEST)/installed ## known holes in the installed libraries, where the database can be reached
+	$(TEST)/bin/python .ci/audit.py
 
 clean: ## remove the environments, demo-run and all caches
 	rm -rf $(DEMO) $(TEST) demo-run build dist

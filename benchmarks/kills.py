@@ -5,7 +5,8 @@
 Kills a run of six small slides with SIGKILL at random times, says the same line again, and holds
 its tables against those of an unbroken run, byte by byte but for the seconds that a slide took.
 Then lets the n-th thing that is asked of the disk (opening to write, flushing, renaming, making a
-folder) fail with ENOSPC and with EIO, for every n, in the parent and in the worker, likewise.
+folder) fail with ENOSPC and with EIO, for every n, in the parent, in the worker, and in a worker
+that writes a label map through zarr, likewise.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import is_zipfile
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests"))  # the slides, the scorer and the disk are the tests'
 
-from helpers.failing_disk import IN_WORKER, SCORER, FailingDisk  # noqa: E402
+from helpers.failing_disk import IN_WORKER, MAPPING_SCORER, SCORER, FailingDisk  # noqa: E402
 from helpers.fake_scorer import fake_model, times_scored, write_study  # noqa: E402
 from helpers.programs import QUICK, finish, start  # noqa: E402
 
@@ -38,9 +40,26 @@ from histoscore.runs.audit import AuditTrail  # noqa: E402
 from histoscore.runs.verify import verify  # noqa: E402
 
 SLIDES = {f"knee {i}.svs": f"slow {0.05 + i / 100}" for i in range(6)}
-FEW = {"a.svs": "grade 1", "b.svs": "refuse no", "c.svs": "grade 3"}
+ONE = {"a.svs": "grade 1"}
+FEW = ONE | {"b.svs": "refuse no", "c.svs": "grade 3"}
 CONFIG = load_config(overrides=["statistics.permutations=1000"])
-OPTIONS = ScoreOptions(scorer=SCORER, model=fake_model)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the disk refuses: which slides, which scorer, and whose disk."""
+
+    name: str
+    slides: dict[str, str]
+    scorer: str
+    in_worker: bool
+
+
+PLACES = (
+    Place("the parent", FEW, SCORER, in_worker=False),
+    Place("the worker", FEW, SCORER, in_worker=True),
+    Place("the worker, with a label map", ONE, MAPPING_SCORER, in_worker=True),
+)
 
 
 def tables(run: Path) -> dict[str, bytes]:
@@ -83,16 +102,17 @@ def kill_once(folder: Path, unbroken: dict[str, bytes], seconds: float) -> list[
     return wrong + verify(run)
 
 
-def refuse_once(folder: Path, n: int, code: int, in_worker: bool) -> tuple[bool, list[str]]:
+def refuse_once(folder: Path, n: int, code: int, place: Place) -> tuple[bool, list[str]]:
     """Whether the disk came to refuse, and what is wrong after a rerun on a good one."""
-    sheet, run = write_study(folder, FEW), folder / "run"
-    disk = FailingDisk(0 if in_worker else n, code, run)
+    sheet, run = write_study(folder, place.slides), folder / "run"
+    options = ScoreOptions(scorer=place.scorer, model=fake_model)
+    disk = FailingDisk(0 if place.in_worker else n, code, run)
     stopped = False
-    if in_worker:
+    if place.in_worker:
         os.environ[IN_WORKER] = f"{n} {code}"
     try:
         with disk:
-            score_study(sheet, run, CONFIG, OPTIONS)
+            score_study(sheet, run, CONFIG, options)
     except EnvironmentStopError as stop:
         stopped = True
         if os.strerror(code) not in str(stop):
@@ -102,16 +122,16 @@ def refuse_once(folder: Path, n: int, code: int, in_worker: bool) -> tuple[bool,
     wrong = [f"half a file: {name}" for name in half_files(run)]
     if (run / "events.jsonl").exists():
         wrong += [p for p in AuditTrail(run / "events.jsonl").problems() if "line" not in p]
-    score_study(sheet, run, CONFIG, OPTIONS)
+    score_study(sheet, run, CONFIG, options)
     return stopped, wrong + verify(run)
 
 
-def refusals(code: int, in_worker: bool) -> Iterator[list[str]]:
+def refusals(code: int, place: Place) -> Iterator[list[str]]:
     """What is wrong after the n-th refusal, for every n there is."""
     n = 1
     while True:
         with tempfile.TemporaryDirectory() as folder:
-            stopped, wrong = refuse_once(Path(folder), n, code, in_worker)
+            stopped, wrong = refuse_once(Path(folder), n, code, place)
         if not stopped:
             return
         yield [f"{errno.errorcode[code]} at {n}: {problem}" for problem in wrong]
@@ -136,13 +156,12 @@ def main() -> int:
             with tempfile.TemporaryDirectory() as folder:
                 problems += kill_once(Path(folder), unbroken, chance.uniform(0, longest))
         print(f"| killed within {longest:.1f} s | {asked.kills} | {len(problems)} |", flush=True)
-    for in_worker in (False, True):
+    for place in PLACES:
         for code in (errno.ENOSPC, errno.EIO):
-            found = list(refusals(code, in_worker))
+            found = list(refusals(code, place))
             wrong = [problem for one in found for problem in one]
-            place = "worker" if in_worker else "parent"
             name = errno.errorcode[code]
-            print(f"| {name} in the {place}, every n | {len(found)} | {len(wrong)} |", flush=True)
+            print(f"| {name} in {place.name}, every n | {len(found)} | {len(wrong)} |", flush=True)
             problems += wrong
     print(*problems, sep="\n")
     return int(bool(problems))

@@ -9,6 +9,9 @@
     ├── RunInUseError         exit 3: another process works on this run folder
     ├── EnvironmentStopError  exit 4: disk, permissions
     ├── DeviceError           exit 4: a GPU or its driver failed; a fresh process may get on
+    ├── ReviewError           a decision on the review page is not taken
+    │   ├── StaleDecisionError  the compartment was decided elsewhere meanwhile
+    │   └── MissingReasonError  a change says nothing of why
     ├── StoredResultError     a stored result is unfinished or changed, and is made again
     └── SlideError            one slide is `failed`; the others go on (exit 2 at the end)
         ├── NotASlideError        empty, renamed, not an image at all
@@ -65,6 +68,18 @@ class DeviceError(HistoscoreError):
     """A GPU or its driver failed: whatever this process asks of it next fails too."""
 
     exit_code = 4
+
+
+class ReviewError(HistoscoreError):
+    """The review does not take this; the text says why, and what to do."""
+
+
+class StaleDecisionError(ReviewError):
+    """The compartment was decided elsewhere since it was looked at (another tab)."""
+
+
+class MissingReasonError(ReviewError):
+    """What is changed must say why."""
 
 
 class StoredResultError(HistoscoreError):

@@ -221,3 +221,17 @@ OARSI_MOUSE = Ladder(
 """The eight grades after Glasson et al. 2010 (Osteoarthritis Cartilage 18 Suppl 3:S17–23)."""
 
 LADDERS = {OARSI_MOUSE.name: OARSI_MOUSE}
+
+RUNG_WORDS = {
+    OARSI_MOUSE.name: {
+        0: "normal",
+        0.5: "loss of Safranin O, structure intact",
+        1: "small fibrillations, no cartilage lost",
+        2: "clefts to just below the superficial layer, some surface lamina lost",
+        3: "under 25 % of the surface cleft or eroded to calcified cartilage",
+        4: "25 to 50 % of the surface cleft or eroded to calcified cartilage",
+        5: "50 to 75 % of the surface cleft or eroded to calcified cartilage",
+        6: "over 75 % of the surface cleft or eroded to calcified cartilage",
+    }
+}
+"""What is seen at each rung, by ladder; in our words, after the same paper."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,6 +134,42 @@ def test_the_banner_stands_on_screen_in_workbook_and_report(
     sheet = openpyxl.load_workbook(run / "results.xlsx").worksheets[0]
     cells = [str(cell.value) for row in sheet.iter_rows(max_row=5) for cell in row if cell.value]
     assert any("DEMONSTRATION MODEL" in cell for cell in cells)
+
+
+def test_a_pathologist_grades_the_run_by_keyboard(
+    mixed: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    """The model's grades accepted one by one, the first changed; the tables then carry both."""
+    browsers = pytest.importorskip("helpers.review_browser")
+    run = tmp_path / "run"
+    shutil.copytree(mixed[1], run)
+    with browsers.browser() as window, browsers.served(run) as (process, link):
+        person = browsers.Person.entering(window, link)
+        person.begin("Dr. Ágnes", "assist")
+        codes = [person.code]
+        model = person.page.locator("[data-rung][data-model=true]").get_attribute("data-rung")
+        other = "4" if model != "4" else "3"
+        person.press(other)
+        person.page.locator("dialog[open]").wait_for()
+        person.press("1", "Enter")
+        person.expect_grade("MFC", other)
+        while len(codes) < 3 or person.page.evaluate("() => document.body.dataset.left") != "0":
+            person.settled()
+            person.press("Enter")
+            person.page.wait_for_timeout(100)
+            if person.code not in codes:
+                codes.append(person.code)
+        person.settled()
+        assert person.troubles == []
+        process.send_signal(signal.SIGINT)
+        assert process.wait(120) == 2  # tables are made, and three slides had failed
+    table = [row for row in rows(run / "compartments.csv") if row["section"]]
+    assert {row["final_source"] for row in table} == {"person"}
+    changed = [row for row in table if row["final_grade"] != row["grade"]]
+    assert [row["final_grade"] for row in changed] == [other]
+    decided = rows(run / "scorers.csv")
+    assert {row["scorer"] for row in decided} == {"Dr. Ágnes"}
+    assert len(decided) == len(table) == 12
 
 
 def test_a_run_killed_in_the_middle_resumes_to_the_same_tables(

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from histoscore.cli import evaluation, models, runs, sheets, tables
+from histoscore.cli import evaluation, models, review, runs, selftest, sheets, tables
 from histoscore.cli.leaving import Leave
 from histoscore.errors import HistoscoreError
 
@@ -28,7 +28,9 @@ app.command()(runs.report)
 app.command()(evaluation.evaluate)
 app.command()(tables.agree)
 app.command()(tables.compare)
+app.command()(review.review)
 app.command()(runs.verify)
+app.command()(selftest.selftest)
 app.command()(sheets.phantom)
 app.command()(models.train)
 app.add_typer(models.model_app, name="model")

@@ -322,6 +322,25 @@ SECTION_GRADES = (
 )
 
 
+REVIEW = (
+    _SLIDE,
+    _SECTION,
+    Column("compartment", TEXT, "articular surface", allowed=_allowed(Compartment)),
+    Column("scorer", TEXT, "who graded; consensus: a difference that was settled"),
+    Column("grade", RUNG, "what was said last; empty where it cannot be graded", "grade"),
+    _ANIMAL,
+    _SIDE,
+    Column("mode", TEXT, "how it was graded", allowed="independent, assist, consensus"),
+    Column("gradable", TEXT, "no: a person found that it cannot be graded", allowed="yes, no"),
+    Column("model_grade", RUNG, "what the model says", "grade"),
+    Column("model_shown", TEXT, "whether the scorer could see that before", allowed="yes, no"),
+    Column("flagged", TEXT, "marked, to be looked at again", allowed="yes, no"),
+    Column("comment", TEXT, "in the scorer's words"),
+    Column("reason", TEXT, "why a grade was changed, in the scorer's words"),
+    Column("time", TEXT, "when it was decided, UTC"),
+)
+
+
 def _grade_columns(ladder: Ladder) -> tuple[Column, ...]:
     rungs = [format_rung(r) for r in ladder.rungs]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import shapely
 
 from histoscore.export.outlines import mask_outline
@@ -15,6 +16,7 @@ from histoscore.vocabulary import Compartment, Tissue
 
 SECTION_COLOR: Rgb = (90, 105, 115)
 SURFACE_COLOR: Rgb = (0, 90, 160)
+LESION_COLOR: Rgb = (200, 20, 60)
 
 _MEASURES = {
     Tissue.HYALINE: (
@@ -57,9 +59,9 @@ def to_features(
     for compartment in Compartment:
         features += _cartilage(slide_sha, section, labels, compartment, results.get(compartment))
     for surface in surfaces:
-        features.append(
-            _surface_line(slide_sha, section, surface, results.get(surface.compartment))
-        )
+        result = results.get(surface.compartment)
+        features.append(_surface_line(slide_sha, section, surface, result))
+        features += _lesions(slide_sha, section, surface, result)
     return features
 
 
@@ -118,6 +120,25 @@ def _surface_line(
         metadata=_metadata(section, result or section),
         key=_key(slide_sha, section, name),
     )
+
+
+def _lesions(
+    slide_sha: str, section: SectionResult, surface: Surface, result: CompartmentResult | None
+) -> Iterator[Feature]:
+    """Stretches of the tidemark that lie bare: what the lesion extent is the share of."""
+    steps = np.diff(surface.eroded.astype(np.int8), prepend=0, append=0)
+    stretches = zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True)
+    lines = [surface.tidemark[start:stop] + 0.5 for start, stop in stretches if stop - start > 1]
+    for number, line in enumerate(lines, start=1):
+        name = f"{surface.compartment.value} lesion {number}"
+        yield Feature(
+            geometry=shapely.LineString(line),
+            name=name,
+            classification="lesion",
+            color=LESION_COLOR,
+            metadata=_metadata(section, result or section),
+            key=_key(slide_sha, section, name),
+        )
 
 
 def _measured(result: CompartmentResult | None, names: Sequence[str]) -> Mapping[str, float]:

@@ -13,7 +13,7 @@ from histoscore.export.prism import write_prism
 from histoscore.export.profiles import profiles_csv
 from histoscore.export.report import write_report
 from histoscore.export.study_figures import study_figures, write_figures
-from histoscore.export.tables import write_tables
+from histoscore.export.tables import csv_text, review_table, write_tables
 from histoscore.export.workbook import write_workbook
 from histoscore.files import make_folder, write_atomic
 from histoscore.records import StudyTables
@@ -37,6 +37,9 @@ def write_study_exports(
     paths = list(write_tables(tables, folder, beside.decisions))
     paths.append(folder / "profiles.csv")
     write_atomic(paths[-1], profiles_csv(tables))
+    if beside.review:
+        paths.append(folder / "scorers.csv")
+        write_atomic(paths[-1], csv_text(review_table(beside.review)))
     write_workbook(tables, folder / "results.xlsx", beside)
     drawn = study_figures(tables)
     write_report(tables, folder / "report.html", pictures, drawn, beside)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from histoscore.export import dictionary
+from histoscore.export.additions import Decisions, ReviewRow
 from histoscore.export.dictionary import Cell, Column
 from histoscore.files import write_atomic
 from histoscore.records import (
@@ -23,13 +23,11 @@ from histoscore.records import (
     SlideResult,
     StudyTables,
 )
-from histoscore.scoring.comparison import Grades, Item
+from histoscore.scoring.comparison import Item
+from histoscore.study.names import harmless
 from histoscore.vocabulary import Compartment
 
 Row = tuple[Cell, ...]
-
-_LIKE_A_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]|'(?=[^0-9A-Za-z])")
-"""A `'` of the text's own is quoted where it would be taken for the quoting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Table:
         return zip(*columns, strict=True)
 
 
-def study_tables(tables: StudyTables, decisions: Grades | None = None) -> tuple[Table, ...]:
+def study_tables(tables: StudyTables, decisions: Decisions | None = None) -> tuple[Table, ...]:
     """The five tables in the order slides, sections, compartments, animals, groups."""
     return (
         _slides(tables),
@@ -70,7 +68,7 @@ def study_tables(tables: StudyTables, decisions: Grades | None = None) -> tuple[
 
 
 def write_tables(
-    tables: StudyTables, folder: Path, decisions: Grades | None = None
+    tables: StudyTables, folder: Path, decisions: Decisions | None = None
 ) -> tuple[Path, ...]:
     """Writes slides.csv, sections.csv, compartments.csv, animals.csv and groups.csv."""
     paths = []
@@ -92,11 +90,6 @@ def csv_text(table: Table) -> str:
 def _treated(column: Column, cells: Sequence[Cell], treat: Callable[[str], str]) -> list[str]:
     known = {cell: treat(column.style.text(cell)) for cell in dict.fromkeys(cells)}
     return [known[cell] for cell in cells]
-
-
-def harmless(text: str) -> str:
-    """Text with a leading `'` where a spreadsheet would read a formula."""
-    return f"'{text}" if _LIKE_A_FORMULA.match(text) else text
 
 
 def ungraded(slides: Iterable[SlideResult]) -> Table:
@@ -193,7 +186,7 @@ def _stand_in(slide: SlideResult) -> dict[str, Cell]:
     }
 
 
-def _compartments(tables: StudyTables, decisions: Grades) -> Table:
+def _compartments(tables: StudyTables, decisions: Decisions) -> Table:
     columns = dictionary.compartment_columns(tables.ladder)
     sides = {s.slide: s.side for s in tables.scores} | dict(tables.sides)
     values = (
@@ -205,7 +198,7 @@ def _compartments(tables: StudyTables, decisions: Grades) -> Table:
 
 
 def _compartments_of(
-    slide: SlideResult, names: Sequence[str], decisions: Grades
+    slide: SlideResult, names: Sequence[str], decisions: Decisions
 ) -> Iterator[dict[str, Cell]]:
     if not slide.sections:
         yield _stand_in(slide)
@@ -218,18 +211,18 @@ def _compartments_of(
             }
             yield from _people_alone(stand_in, slide.slide, section.section, decisions)
         for result in section.compartments:
-            decision = decisions.get(Item(slide.slide, section.section, result.compartment))
+            item = Item(slide.slide, section.section, result.compartment)
             yield {
                 "slide": slide.slide,
                 "animal": slide.animal,
                 "section": section.section,
                 **_compartment(result, names),
-                **_final(result, decision),
+                **_final(result, item, decisions),
             }
 
 
 def _people_alone(
-    stand_in: dict[str, Cell], slide: str, section: int, decisions: Grades
+    stand_in: dict[str, Cell], slide: str, section: int, decisions: Decisions
 ) -> Iterator[dict[str, Cell]]:
     """A section that the model did not grade: its row, or a row for each grade of a person."""
     places = {c: Item(slide, section, c) for c in Compartment}
@@ -240,6 +233,12 @@ def _people_alone(
         }  # fmt: skip
     if not given:
         yield stand_in
+
+
+def review_table(rows: Sequence[ReviewRow]) -> Table:
+    """What scorers decided on the review page: a scorers' sheet that training and `agree` take."""
+    columns = dictionary.REVIEW
+    return Table("scorers", columns, _rows(columns, (_picked(r, _names(columns)) for r in rows)))
 
 
 def _section_status(slide: SlideResult, section: SectionResult) -> dict[str, Cell]:
@@ -256,9 +255,9 @@ def _compartment(result: CompartmentResult, names: Sequence[str]) -> dict[str, C
     return _picked(result, names) | probabilities | {"flags": _joined(result.flags)}
 
 
-def _final(result: CompartmentResult, decision: float | None) -> dict[str, Cell]:
-    if decision is not None:
-        return {"final_grade": decision, "final_source": "person"}
+def _final(result: CompartmentResult, item: Item, decisions: Decisions) -> dict[str, Cell]:
+    if item in decisions:
+        return {"final_grade": decisions[item], "final_source": "person"}
     source = "model" if result.grade is not None else None
     return {"final_grade": result.grade, "final_source": source}
 

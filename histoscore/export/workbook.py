@@ -24,7 +24,7 @@ from histoscore.export.comparisons import power_cells
 from histoscore.export.dictionary import TEXT, Cell, Column
 from histoscore.export.evaluation import agreement_table
 from histoscore.export.read_me import read_me
-from histoscore.export.tables import Table
+from histoscore.export.tables import Table, review_table
 from histoscore.files import write_atomic
 from histoscore.records import StudyTables
 from histoscore.vocabulary import Region, Status
@@ -73,8 +73,9 @@ def _more_tables(tables: StudyTables, beside: Additions) -> tuple[Table, ...]:
     """Those that not every study has."""
     power = [power_cells(beside.power)] if beside.power else []
     agreement = [agreement_table(beside.agreement)] if beside.agreement else []
+    review = [review_table(beside.review)] if beside.review else []
     trail = [make.audit(tables)] if tables.events else []
-    return (*power, *agreement, *trail)
+    return (*power, *agreement, *review, *trail)
 
 
 class _Book:
@@ -110,6 +111,7 @@ class _Book:
             "Statistics": lambda name: self._table(name, by_name["groups"]),
             "Power": lambda name: self._table(name, by_name["power"]),
             "Agreement": lambda name: self._table(name, by_name["agreement"]),
+            "Review": lambda name: self._table(name, by_name["scorers"]),
             "Audit": lambda name: self._table(name, by_name["audit"]),
             "Methods": lambda name: self._two_columns(
                 name, (("Methods", wording.methods_paragraph(self.tables)),), 110
@@ -117,8 +119,14 @@ class _Book:
             "Dictionary": lambda name: self._dictionary(name, study),
             "ARRIVE": lambda name: self._two_columns(name, arrive_items(self.tables), 100),
         }
-        for name in ("Power", "Agreement", "Audit"):
-            if name.lower() not in by_name:
+        sources = {
+            "Power": "power",
+            "Agreement": "agreement",
+            "Review": "scorers",
+            "Audit": "audit",
+        }
+        for name, table in sources.items():
+            if table not in by_name:
                 del sheets[name]
         self._two_columns("Read me", read_me(self.tables, tuple(sheets)), 100)
         for name, write in sheets.items():

@@ -84,12 +84,23 @@ class Passes:
         self._chosen = chosen_engine(engine, device)
         self._engines: dict[NetworkName, Engine] = {}
         self._batch = _BATCHES.get(device.type, _BATCH) if batch == "auto" else batch
+        self._asked = self._batch
         self._readers = readers
 
     @property
     def engine(self) -> str:
         """Engine, device and precision, as tables and run.json record them."""
         return engine_name(self._chosen, self._device, self._precision)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a slide's record should say of how it was computed."""
+        if self._batch == self._asked:
+            return ()
+        return (
+            f"memory of {self._device} was short: {self._batch} tiles at once instead of "
+            f"{self._asked}",
+        )
 
     @property
     def threads(self) -> int:

@@ -98,6 +98,11 @@ class Predictor:
         """Engine, device and precision, as tables and run.json record them."""
         return self.passes.engine
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a slide's record should say of how it was computed; most often nothing."""
+        return self.passes.remarks
+
     def mpp_of(self, network: NetworkName) -> Mpp:
         """Scale that a network sees at."""
         return Mpp(self._networks[network].spec.mpp)

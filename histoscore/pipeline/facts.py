@@ -59,6 +59,7 @@ def reading(
         "engine": record.engine or "",
         "engine threads": "" if record.engine_threads is None else str(record.engine_threads),
         "statistics seed": str(settings.seed),
+        "colours": "taken as sRGB; colour profiles in slides are not applied",
     }
     scales = {one.slide: one.mpp for one in results if one.mpp}
     told = (*study.notes, *scale_outliers(scales))

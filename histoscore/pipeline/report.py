@@ -17,6 +17,7 @@ from histoscore.pipeline.facts import OpenedKey, audit_events, origins, reading
 from histoscore.pipeline.given import Counting, People, keep_grades, people_of, told
 from histoscore.pipeline.graded import GradedRun, graded_run, read_run
 from histoscore.pipeline.recorded import counting_sections, opened_key, recorded
+from histoscore.pipeline.reviewed import review_rows
 from histoscore.records import (
     AuditEvent,
     CompartmentResult,
@@ -30,7 +31,7 @@ from histoscore.runs.folder import RunFolder
 from histoscore.runs.lock import RunLock
 from histoscore.runs.provenance import RunRecord
 from histoscore.runs.verify import SEALED
-from histoscore.scoring.comparison import Grades, Item
+from histoscore.scoring.comparison import Item
 from histoscore.study import Study, StudyRow, read_key
 from histoscore.vocabulary import Compartment, Region, Status
 
@@ -93,8 +94,9 @@ def rebuild(run: RunFolder) -> RunSummary:
     people = people_of(graded)
     tables = build_tables(graded, study, key, people, audit_events(run))
     additions = Additions(
-        decisions=people.counted if people else {},
-        agreement=agreement_in(graded, people.readings) if people else None,
+        decisions=people.final if people else {},
+        review=review_rows(people.review, study) if people else (),
+        agreement=agreement_in(graded, people.readings) if people and people.readings else None,
         power=primary_power(tables.animals, record.config.statistics, tables.group_order),
     )
     files = write_study_exports(tables, run.path, additions=additions)
@@ -151,7 +153,10 @@ def build_tables(
 
 
 def compartment_scores(
-    row: StudyRow, group: str | None, result: SlideResult, counted: Grades | None = None
+    row: StudyRow,
+    group: str | None,
+    result: SlideResult,
+    counted: Mapping[Item, float | None] | None = None,
 ) -> Iterator[CompartmentScore]:
     """Four scores for each section that should have them; what was not graded is None.
 

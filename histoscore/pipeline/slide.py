@@ -160,7 +160,7 @@ class SlideScorer:
             animal=row.animal,
             status=status,
             reason=reason,
-            warnings=info.notes + ((lost_words(lost),) if lost else ()),
+            warnings=info.notes + ((lost_words(lost),) if lost else ()) + self.predictor.remarks,
             reader=info.reader,
             width_px=info.width,
             height_px=info.height,

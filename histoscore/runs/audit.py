@@ -15,6 +15,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,6 +27,9 @@ FIRST = "0" * 64
 """What the first event names as its predecessor's hash."""
 _END_BYTES = 8192
 """Of the trail that are read to find its last line; more where that is longer."""
+
+_APPENDING = Lock()
+"""Threads of the one process that may append do so one after the other."""
 
 
 class Event(BaseModel):
@@ -55,15 +59,29 @@ class AuditTrail:
 
     def append(self, what: str, **details: Any) -> Event:
         """Write one event to the disk and return it. Details are plain JSON values."""
-        dropped = _drop_torn_line(self.path)
-        if dropped:
-            self._append("incomplete event dropped", {"bytes": dropped})
-        return self._append(what, details)
+        with _APPENDING:
+            dropped = _drop_torn_line(self.path)
+            if dropped:
+                self._append("incomplete event dropped", {"bytes": dropped})
+            return self._append(what, details)
 
     def events(self) -> Iterator[Event]:
         """All events, oldest first. Raises ValueError at a line that is no event."""
         for line in _lines(self.path):
             yield Event.model_validate_json(line)
+
+    def sound(self) -> Iterator[Event]:
+        """The events before the first one that is wrong: what the chain vouches for."""
+        previous = FIRST
+        for number, line in enumerate(_lines(self.path), start=1):
+            try:
+                event = Event.model_validate_json(line)
+            except ValidationError:
+                return
+            if event.number != number or _faults(event, previous):
+                return
+            previous = event.hash
+            yield event
 
     def last(self, what: str) -> Event | None:
         """The newest event of this kind, None if there is none."""
@@ -90,7 +108,7 @@ class AuditTrail:
         draft = Event(
             number=before.number + 1 if before else 1,
             time=now(),
-            who=_who(),
+            who=who(),
             what=what,
             details=json.loads(json_text(details)),
             previous=before.hash if before else FIRST,
@@ -103,6 +121,15 @@ class AuditTrail:
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def who() -> str:
+    """The user and the machine that this process runs as."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without an entry in the password file
+        user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    return f"{user}@{socket.gethostname()}"
 
 
 def _faults(event: Event, previous: str) -> list[str]:
@@ -153,11 +180,3 @@ def _end(path: Path) -> bytes:
             if len(end) == size or end.count(b"\n") >= 2:
                 return end
             wanted *= 4
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without an entry in the password file
-        user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
-    return f"{user}@{socket.gethostname()}"

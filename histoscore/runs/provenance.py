@@ -21,7 +21,7 @@ from histoscore.files import json_text
 from histoscore.records import Record, SlideRow
 from histoscore.vocabulary import OARSI_MOUSE
 
-STAGE_VERSION = 9
+STAGE_VERSION = 10
 """Raised whenever the same slide and settings may give another result than before."""
 
 

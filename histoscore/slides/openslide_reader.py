@@ -58,17 +58,18 @@ class OpenSlideReader(LevelledSlide):
         self._handle = _opened(path)
         sizes = tuple(self._handle.level_dimensions)
         check_level_size(sizes[0][0], sizes[0][1], limits)
-        declared = _declared_size(dict(self._handle.properties))
+        properties = _properties(self._handle)
+        declared = _declared_size(properties)
         size, notes = resolve_pixel_size(declared, sheet_mpp)
         self.scales = level_scales(sizes)
-        vendor = self._handle.properties.get("openslide.vendor", "")
+        vendor = properties.get("openslide.vendor", "")
         self._downsamples = tuple(map(float, self._handle.level_downsamples))
         self._tiles = (
             StoredTiles(path, sizes, [scale.is_integer() for scale in self._downsamples])
             if vendor in VENDORS
             else None
         )
-        self._stored = _tile_sizes(dict(self._handle.properties), len(sizes))
+        self._stored = _tile_sizes(properties, len(sizes))
         self.info = SlideInfo(
             path=str(path),
             reader="openslide",
@@ -174,6 +175,13 @@ def refused_opening(text: str) -> SlideError:
             "export it from the scanner's software as SVS, or as tiled or OME-TIFF"
         )
     return DamagedSlideError(f"damaged: OpenSlide cannot open it ({text})")
+
+
+def _properties(handle: openslide.OpenSlide) -> dict[str, str]:
+    """What the file says of itself. A name that damage made other than text is listed, and cannot
+    be asked for: it is left out."""
+    known, names = handle.properties, tuple(handle.properties)
+    return {name: known[name] for name in names if name in known}
 
 
 def _declared_size(properties: dict[str, str]) -> DeclaredSize | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -15,6 +16,21 @@ _SYNONYMS = {
     "grade": ("score",),
     "scorer": ("reader", "observer", "grader", "rater"),
 }
+
+
+_LIKE_A_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]|'(?=[^0-9A-Za-z])")
+"""A `'` of the text's own is quoted where it would be taken for the quoting."""
+
+
+def harmless(text: str) -> str:
+    """Text with a leading `'` where a spreadsheet would read a formula."""
+    return f"'{text}" if _LIKE_A_FORMULA.match(text) else text
+
+
+def unquoted(text: str) -> str:
+    """The text that `harmless` made this of."""
+    rest = text.removeprefix("'")
+    return rest if harmless(rest) == text else text
 
 
 def tidy(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from histoscore.records import Record
-from histoscore.study.names import collisions, tidy
+from histoscore.study.names import collisions, tidy, unquoted
 from histoscore.study.rows import read_number, read_side
 from histoscore.study.sheet import (
     Sheet,
@@ -89,13 +89,13 @@ def _parse_grades(sheet: Sheet, ladder: Ladder, problems: list[str]) -> list[Sco
 
 
 def _parse_grade(line: SheetRow, ladder: Ladder) -> ScorerGrade:
-    cells: dict[str, Any] = {name: tidy(cell) for name, cell in line.cells.items()}
+    cells: dict[str, Any] = {name: unquoted(tidy(cell)) for name, cell in line.cells.items()}
     for name in ("slide", "scorer"):
         if not cells[name]:
             raise ValueError(f"{name} is blank")
     return ScorerGrade(
         row=line.number,
-        slide=line.cells["slide"],
+        slide=unquoted(line.cells["slide"]),
         section=read_section(cells["section"]),
         compartment=read_compartment(cells["compartment"]),
         scorer=cells["scorer"],

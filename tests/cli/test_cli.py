@@ -25,6 +25,7 @@ VERBS = (
     "agree",
     "compare",
     "verify",
+    "selftest",
     "phantom",
     "train",
     "model",

@@ -22,10 +22,10 @@ def features(section: SectionResult = SECTION) -> dict[str, Feature]:
     return {f.name: f for f in to_features("ab" * 32, section, labels, surfaces)}
 
 
-def test_a_section_box_and_three_objects_a_compartment() -> None:
+def test_a_section_box_three_objects_a_compartment_and_the_lesions() -> None:
     names = list(features())
     assert names[0] == "section 1"
-    assert len(names) == 1 + 3 * 4
+    assert len(names) == 1 + 3 * 4 + 1
     assert {"MTP hyaline cartilage", "LFC calcified cartilage", "LTP articular surface"} <= set(
         names
     )
@@ -89,4 +89,13 @@ def test_a_file_holds_them_all(tmp_path: Path) -> None:
     write_features(tmp_path / "slide.geojson", features().values())
     outlines, lines = read_features(tmp_path / "slide.geojson")
     assert len(outlines) == 9
-    assert lines == tuple(f"object {n}: LineString is not an outline" for n in range(10, 14))
+    assert lines == tuple(f"object {n}: LineString is not an outline" for n in range(10, 15))
+
+
+def test_a_lesion_is_the_bare_stretch_of_the_tidemark() -> None:
+    _, _, surfaces = example_joint()
+    (worn,) = [surface for surface in surfaces if surface.eroded.any()]
+    lesions = {name: f for name, f in features().items() if f.classification == "lesion"}
+    assert list(lesions) == [f"{worn.compartment.value} lesion 1"]
+    drawn = np.asarray(next(iter(lesions.values())).geometry.coords)
+    assert drawn == pytest.approx(worn.tidemark[worn.eroded] + 0.5)

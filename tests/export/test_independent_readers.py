@@ -72,7 +72,7 @@ def test_shapely_reads_every_object_as_a_valid_geometry(tmp_path: Path) -> None:
     write_features(tmp_path / "slide.geojson", features)
     told = json.loads((tmp_path / "slide.geojson").read_text(encoding="utf-8"))
     shapes = [shapely.geometry.shape(item["geometry"]) for item in told["features"]]
-    assert len(shapes) == 1 + 3 * 4
+    assert len(shapes) == 1 + 3 * 4 + 1
     assert all(shape.is_valid and not shape.is_empty for shape in shapes)
     assert {shape.geom_type for shape in shapes} <= {"Polygon", "MultiPolygon", "LineString"}
     names = [item["properties"]["name"] for item in told["features"]]

@@ -18,11 +18,11 @@ from histoscore.export.profiles import profiles_csv
 from histoscore.export.tables import (
     Table,
     csv_text,
-    harmless,
     study_tables,
     ungraded,
     write_tables,
 )
+from histoscore.study.names import harmless, unquoted
 from histoscore.vocabulary import Compartment, Ladder, Status
 
 CONTRACT = {
@@ -130,6 +130,7 @@ def test_text_that_looks_like_a_formula_is_quoted_and_numbers_are_not() -> None:
 @pytest.mark.parametrize("start", list("=+-@\t\r＝＋－＠"))
 @pytest.mark.fault(31)
 def test_every_formula_start_is_quoted(start: str) -> None:
+    assert unquoted(harmless(start + "1")) == start + "1"
     assert harmless(start + "1") == "'" + start + "1"
 
 
@@ -211,3 +212,8 @@ def test_a_profile_has_a_row_for_every_stretch_of_every_compartment() -> None:
     assert [row["position_um"] for row in rows[:3]] == ["5.00", "15.00", "25.00"]
     assert [row["hyaline_thickness_um"] for row in rows[:3]] == ["10.04", "22.50", "21.00"]
     assert rows[0]["compartment"] == Compartment.MFC
+
+
+@given(st.text(max_size=12))
+def test_quoting_is_taken_back_exactly(text: str) -> None:
+    assert unquoted(harmless(text)) == text

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.failing_disk import FailingDisk, small_map
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from histoscore.errors import StoredResultError
+from histoscore.errors import EnvironmentStopError, StoredResultError
 from histoscore.export.zarr_labels import MARKER, read_label_store, write_label_store
 from histoscore.geometry import Mpp, Placement
 from histoscore.records import LabelMap
@@ -133,3 +138,36 @@ def test_any_shape_reads_back(
     labels = label_map(rows, columns)
     store = write_label_store(tmp_path_factory.mktemp("any") / "s.zarr", labels)
     assert np.array_equal(read_label_store(store).tissue, labels.tissue)
+
+
+@pytest.mark.fault(34)
+def test_where_the_disk_refuses_at_the_nth_write_a_store_is_whole_or_not_believed(
+    tmp_path: Path,
+) -> None:
+    """Zarr writes the chunks itself, in threads: every n-th of what it asks fails once. Whole is
+    a store of which only the folder could not be flushed, last of all."""
+    whole: list[int] = []
+    for n in count(1):
+        store = (
+            tmp_path / f"{n:03d}" / "labels" / "a.ome.zarr"
+        )  # threads may still write into the last
+        message = refused_at(n, store)
+        if not message:
+            break
+        assert str(tmp_path) in message
+        assert os.strerror(errno.ENOSPC) in message
+        with suppress(StoredResultError):
+            assert np.array_equal(read_label_store(store).tissue, small_map().tissue)
+            whole.append(n)
+    assert n > 20
+    assert whole == [n - 1]
+
+
+def refused_at(n: int, store: Path) -> str:
+    """What writing a store says where the disk refuses the n-th thing; "" where it never comes."""
+    try:
+        with FailingDisk(n, errno.ENOSPC, store.parents[1]):
+            write_label_store(store, small_map())
+    except EnvironmentStopError as stop:
+        return str(stop)
+    return ""

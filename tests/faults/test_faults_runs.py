@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from helpers.failing_disk import IN_WORKER, FailingDisk
+from helpers.failing_disk import IN_WORKER, MAPPING_SCORER, FailingDisk, small_map
 from helpers.failing_disk import SCORER as ON_FAILING_DISK
 from helpers.fake_scorer import SCORER, fake_model, times_scored, write_study
 from helpers.programs import QUICK, finish, start
@@ -29,6 +30,7 @@ from histoscore.errors import (
     RunMismatchError,
     UnreachableSlideError,
 )
+from histoscore.export.zarr_labels import read_label_store
 from histoscore.files import write_atomic
 from histoscore.geometry import Box, Mpp
 from histoscore.models.engines import driver_told
@@ -71,6 +73,22 @@ def test_a_disk_that_refuses_once_leaves_a_run_that_a_rerun_mends(
         scored(sheet, ON_FAILING_DISK)
     monkeypatch.delenv(IN_WORKER, raising=False)
     assert set(scored(sheet, ON_FAILING_DISK).values()) == {"scored"}
+
+
+@pytest.mark.fault(33)
+@pytest.mark.fault(34)
+def test_a_disk_that_refuses_a_label_map_leaves_a_run_that_a_rerun_mends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zarr writes these; the worker ends, and a fresh one writes the store anew."""
+    sheet = write_study(tmp_path, {"a.svs": "grade 1"})
+    monkeypatch.setenv(IN_WORKER, f"20 {errno.ENOSPC}")
+    with pytest.raises(EnvironmentStopError, match=r"ome\.zarr: .*No space left"):
+        scored(sheet, MAPPING_SCORER)
+    monkeypatch.delenv(IN_WORKER)
+    assert scored(sheet, MAPPING_SCORER) == {"a.svs": "scored"}
+    (store,) = (tmp_path / "run" / "labels").iterdir()
+    assert np.array_equal(read_label_store(store).tissue, small_map().tissue)
 
 
 @pytest.mark.fault(36)

@@ -288,6 +288,11 @@ def test_a_colour_profile_changes_nothing(summary: RunSummary, name: str) -> Non
     ]
 
 
+@pytest.mark.fault(18)
+def test_the_workbook_says_what_colours_are_taken_for(summary: RunSummary) -> None:
+    assert "sRGB" in summary.tables.reading["colours"]
+
+
 @pytest.mark.fault(20)
 def test_every_section_is_scored(summary: RunSummary) -> None:
     assert [s.section for s in result(summary, named("two sections")).sections] == [1, 2]

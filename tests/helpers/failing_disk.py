@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
+import numpy as np
 from helpers.fake_scorer import FakeScorer
 
 from histoscore.config import ScoreConfig
+from histoscore.export.zarr_labels import write_label_store
+from histoscore.geometry import Mpp, Placement
+from histoscore.records import LabelMap, SlideJob
 
 SCORER = "helpers.failing_disk:ScorerOnFailingDisk"
+MAPPING_SCORER = "helpers.failing_disk:MappingScorer"
 IN_WORKER = "HISTOSCORE_TEST_DISK"
 """Environment variable `n errno` of the worker's disk."""
 
@@ -18,12 +24,14 @@ IN_WORKER = "HISTOSCORE_TEST_DISK"
 class FailingDisk:
     """Opening to write, flushing, renaming, making folders: each counts once, and the n-th fails.
 
-    Used as a context manager it takes the place of the system's calls below a folder.
+    Used as a context manager it takes the place of the system's calls below a folder, in all
+    threads: zarr writes in several.
     """
 
     def __init__(self, n: int, code: int, folder: Path) -> None:
         self.left, self._code, self._folder = n, code, str(folder)
         self._real: dict[tuple[Any, str], Any] = {}
+        self._counting = Lock()
 
     @property
     def has_failed(self) -> bool:
@@ -44,13 +52,16 @@ class FailingDisk:
         real = self._real[owner, name] = getattr(owner, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
-            if counts(*arguments, **named):
-                self.left -= 1
-                if self.left == 0:
-                    raise OSError(self._code, os.strerror(self._code))
+            if counts(*arguments, **named) and self._is_the_nth():
+                raise OSError(self._code, os.strerror(self._code))
             return real(*arguments, **named)
 
         setattr(owner, name, call)
+
+    def _is_the_nth(self) -> bool:
+        with self._counting:
+            self.left -= 1
+            return self.left == 0
 
     def _below(self, path: Any) -> bool:
         return str(path).startswith(self._folder)
@@ -67,3 +78,17 @@ class ScorerOnFailingDisk(FakeScorer):
         if said := os.environ.get(IN_WORKER):
             n, code = map(int, said.split())
             FailingDisk(n, code, run_folder).__enter__()
+
+
+class MappingScorer(ScorerOnFailingDisk):
+    """One that also writes a label map, which zarr does and not `write_atomic`."""
+
+    def _draw(self, job: SlideJob) -> None:
+        super()._draw(job)
+        write_label_store(self._run.label_path(job.row.slide, 1), small_map())
+
+
+def small_map() -> LabelMap:
+    """One level, all tissues, in a store of a dozen files."""
+    tissue = (np.arange(200 * 150, dtype=np.uint32) % 9).astype(np.uint8).reshape(200, 150)
+    return LabelMap(tissue, tissue % 5, Placement(31.5, -20, 2.5, Mpp(1.8)))

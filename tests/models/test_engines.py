@@ -234,6 +234,8 @@ class TestInThePredictor:
         asked.clear()
         small.coarse(self.slide(), box)
         assert set(asked) == {2}, "what was learnt about the memory is kept"
+        assert small.remarks == ("memory of cpu was short: 2 tiles at once instead of 8",)
+        assert self.predictor().remarks == ()
 
     @pytest.mark.fault(41)
     def test_one_tile_that_is_too_much_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:

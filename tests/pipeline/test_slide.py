@@ -16,10 +16,16 @@ import torch
 from helpers.drawn_knee import DrawnKnee, Pose, hyaline_area, knee
 from helpers.fake_networks import NotANumber, painted, reading_networks
 from helpers.miniature import Miniature
+from helpers.slide_files import write_svs
 from PIL import Image
 
-from histoscore.config import ScoreConfig, SectionSettings
-from histoscore.errors import PixelSizeError, PredictionError, SlideError
+from histoscore.config import LimitSettings, ScoreConfig, SectionSettings
+from histoscore.errors import (
+    PixelSizeError,
+    PredictionError,
+    SlideError,
+    UnsupportedSlideError,
+)
 from histoscore.files import sha256_of
 from histoscore.models.bundle import CalibrationCard
 from histoscore.models.passes import Network
@@ -27,7 +33,7 @@ from histoscore.models.predict import Predictor
 from histoscore.phantom.study import write_phantom_study
 from histoscore.pipeline.slide import NO_JOINT, SlideScorer
 from histoscore.records import SlideJob, SlideResult, SlideRow
-from histoscore.slides.base import Slide
+from histoscore.slides.base import LevelledSlide, Slide
 from histoscore.slides.open import open_slide
 from histoscore.vocabulary import OARSI_MOUSE, Compartment, Status, Tissue
 
@@ -394,6 +400,27 @@ def assert_withheld(result: SlideResult, reason: str) -> None:
             assert compartment.grade is None
             assert compartment.probabilities is None
             assert compartment.hyaline_area_um2 is None
+
+
+@pytest.mark.fault(11)
+def test_an_overview_that_would_fill_memory_is_refused_before_it_is_read(
+    scorer: SlideScorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pixel size that is too large by far makes metres of a slide, whose tiles are all right."""
+    limits = LimitSettings(max_picture_pixels=300)
+    monkeypatch.setattr(scorer, "config", scorer.config.model_copy(update={"limits": limits}))
+    monkeypatch.setattr(LevelledSlide, "read_at", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(UnsupportedSlideError, match=r"^too large: .* in the study sheet's mpp"):
+        scorer.score(job(write_svs(tmp_path / "a.svs"), mpp=None), quiet)
+
+
+@pytest.mark.fault(41)
+def test_a_batch_that_was_halved_is_told_with_the_slide(
+    scorer: SlideScorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Predictor, "remarks", ("memory of cuda was short",))
+    path = save(np.full((900, 1300, 3), 246, np.uint8), tmp_path / "blank.png")
+    assert "memory of cuda was short" in scorer.score(job(path), quiet).warnings
 
 
 @pytest.mark.fault(43)

@@ -275,6 +275,16 @@ def test_a_tag_that_holds_two_numbers_for_one_is_damage(tmp_path: Path) -> None:
         open_slide(path)
 
 
+@pytest.mark.fault(45)
+def test_a_property_whose_name_was_damaged_is_passed_over(tmp_path: Path) -> None:
+    """Found by `benchmarks.fuzz`: OpenSlide lists it and knows no value, which ended the worker."""
+    path = write_svs(tmp_path / "a.svs")
+    right = path.read_bytes()
+    assert b"|AppMag" in right
+    path.write_bytes(right.replace(b"|AppMag", b"|App\xffag"))
+    assert read_info(path).mpp == pytest.approx(MPP)
+
+
 def read_all(path: Path) -> np.ndarray:
     with open_slide(path, sheet_mpp=MPP) as slide:
         return slide.read_at(slide.info.whole, slide.info.mpp)
