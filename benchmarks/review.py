@@ -24,7 +24,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
+import httpx2
 from playwright.sync_api import sync_playwright
 
 from histoscore.processes import private_gib
@@ -111,7 +111,7 @@ def take_pictures(page, folder: Path) -> None:
 
 
 def sections(ask: dict) -> list[dict]:
-    with httpx.Client(**ask) as client:
+    with httpx2.Client(**ask) as client:
         who = {"scorer": "Benchmark"}
         order = client.get("/api/queue", params=who).json()["order"]
         return [client.get(f"/api/sections/{one['code']}", params=who).json() for one in order]
@@ -136,7 +136,7 @@ def tell_tiles(ask: dict) -> None:
     paths = [path for section in others or [shown] for path in all_tiles(section)]
     random.Random(1).shuffle(paths)
     took = []
-    with httpx.Client(**ask) as client:
+    with httpx2.Client(**ask) as client:
         for path in paths[:TILES]:
             begun = time.perf_counter()
             client.get(path).raise_for_status()
@@ -154,7 +154,7 @@ async def flood(ask: dict) -> tuple[Counter[int], float]:
     found: Counter[int] = Counter()
     waiting = asyncio.Semaphore(AT_ONCE)
     begun = time.perf_counter()
-    async with httpx.AsyncClient(**ask, timeout=120) as client:
+    async with httpx2.AsyncClient(**ask, timeout=120) as client:
 
         async def get(path: str) -> None:
             async with waiting:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 pytest.importorskip("starlette", reason="the extra `review` is not installed")
@@ -81,6 +81,6 @@ def open_page(run: Path, fixed: Fixed = None, enter: bool = True) -> Page:
     client = TestClient(app, base_url=HOME, headers={"origin": HOME}, follow_redirects=False)
     page = Page(desk, client, links)
     if enter:
-        answer: httpx.Response = client.get(links[-1])
+        answer: httpx2.Response = client.get(links[-1])
         assert answer.status_code == 303
     return page

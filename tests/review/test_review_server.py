@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from helpers.evaluated_run import make_run
 from helpers.reviewable_run import make_reviewable
@@ -28,7 +28,7 @@ from histoscore.runs.verify import verify
 
 
 @contextmanager
-def opened(run: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+def opened(run: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], httpx2.Client]]:
     """The page of a run, and a client that has entered."""
     line = [sys.executable, "-m", "histoscore", "review", str(run), "--no-browser", *options]
     process = subprocess.Popen(
@@ -39,7 +39,7 @@ def opened(run: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], ht
         link = re.search(r"http://127\.0\.0\.1:\d+/enter\S+", process.stderr.readline())
         assert link, process.stderr.read()
         home = link[0].partition("/enter")[0]
-        with httpx.Client(base_url=home, headers={"origin": home}, timeout=60) as client:
+        with httpx2.Client(base_url=home, headers={"origin": home}, timeout=60) as client:
             assert client.get(link[0]).status_code == 303
             yield process, client
     finally:
@@ -112,7 +112,7 @@ def test_a_server_killed_while_saving_loses_nothing_that_it_confirmed(
                 answer = client.post(
                     "/api/decisions", json={**body, "grade": sent % 7, "seen": seen}
                 )
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 break
             confirmed.append(answer.json()["compartment"]["seen"])
         killer.join()
