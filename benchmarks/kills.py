@@ -12,9 +12,7 @@ that writes a label map through zarr, likewise.
 from __future__ import annotations
 
 import argparse
-import csv
 import errno
-import io
 import os
 import random
 import signal
@@ -32,6 +30,7 @@ sys.path.append(str(ROOT / "tests"))  # the slides, the scorer and the disk are 
 from helpers.failing_disk import IN_WORKER, MAPPING_SCORER, SCORER, FailingDisk  # noqa: E402
 from helpers.fake_scorer import fake_model, times_scored, write_study  # noqa: E402
 from helpers.programs import QUICK, finish, start  # noqa: E402
+from helpers.run_tables import tables_of  # noqa: E402
 
 from histoscore.config import load_config  # noqa: E402
 from histoscore.errors import EnvironmentStopError  # noqa: E402
@@ -62,17 +61,6 @@ PLACES = (
 )
 
 
-def tables(run: Path) -> dict[str, bytes]:
-    """All tables as bytes; the seconds of slides.csv are emptied."""
-    found = {path.name: path.read_bytes() for path in sorted(run.glob("*.csv"))}
-    rows = list(csv.DictReader(io.StringIO(found["slides.csv"].decode())))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row | {"seconds": ""} for row in rows)
-    return found | {"slides.csv": text.getvalue().encode()}
-
-
 def half_files(run: Path) -> list[str]:
     """Files under a final name that are not whole."""
     wrong = [str(p) for p in run.rglob("*.csv") if not p.read_bytes().endswith(b"\n")]
@@ -97,7 +85,7 @@ def kill_once(folder: Path, unbroken: dict[str, bytes], seconds: float) -> list[
     again = sum(times_scored(folder).values()) - before
     if again != len(SLIDES) - len(done):
         wrong.append(f"{again} slides were scored again, {len(done)} of {len(SLIDES)} were done")
-    if tables(run) != unbroken:
+    if tables_of(run) != unbroken:
         wrong.append("tables differ from an unbroken run's")
     return wrong + verify(run)
 
@@ -150,7 +138,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             sheet, begun = write_study(Path(folder), SLIDES), time.monotonic()
             finish("score", sheet, "--out", Path(folder) / "run", *QUICK)
-            longest, unbroken = time.monotonic() - begun, tables(Path(folder) / "run")
+            longest, unbroken = time.monotonic() - begun, tables_of(Path(folder) / "run")
         chance = random.Random(asked.seed)
         for _ in range(asked.kills):
             with tempfile.TemporaryDirectory() as folder:

@@ -143,7 +143,8 @@ def test_a_pathologist_grades_the_run_by_keyboard(
     browsers = pytest.importorskip("helpers.review_browser")
     run = tmp_path / "run"
     shutil.copytree(mixed[1], run)
-    with browsers.browser() as window, browsers.served(run) as (process, link):
+    processes = pytest.importorskip("helpers.review_process")
+    with browsers.browser() as window, processes.served(run) as (process, link):
         person = browsers.Person.entering(window, link)
         person.begin("Dr. Ágnes", "assist")
         codes = [person.code]

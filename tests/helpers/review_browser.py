@@ -1,21 +1,16 @@
-"""The review page as a person has it: a server process and the system's Chromium."""
+"""The review page as a person has it, in the system's Chromium."""
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("uvicorn", reason="the extra `review` is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 Browser, Page, expect = sync_api.Browser, sync_api.Page, sync_api.expect
@@ -40,24 +35,6 @@ def browser() -> Iterator[Browser]:
         )
         yield opened
         opened.close()
-
-
-@contextmanager
-def served(run: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`histoscore review` on a run: the process, and the link to enter by."""
-    line = [sys.executable, "-m", "histoscore", "review", str(run), "--no-browser", *options]
-    process = subprocess.Popen(
-        line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
-    assert process.stderr
-    try:
-        link = re.search(r"http://127\.0\.0\.1:\d+/enter\S+", process.stderr.readline())
-        assert link, process.stderr.read()
-        yield process, link[0]
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
 
 
 class Person:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.review_browser import Browser, Person, browser, expect, served
+from helpers.review_browser import Browser, Person, browser, expect
+from helpers.review_process import served
 from helpers.reviewable_run import BANDS, CORNERS, MARK, MARK_COLOR, SECRETS, make_reviewable
 
 from histoscore.pipeline.graded import read_run

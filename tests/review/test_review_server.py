@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,9 +15,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from helpers.evaluated_run import make_run
+from helpers.review_process import served
 from helpers.reviewable_run import make_reviewable
-
-pytest.importorskip("uvicorn", reason="the extra `review` is not installed")
 
 from histoscore.cli import run as histoscore
 from histoscore.runs.audit import AuditTrail
@@ -28,25 +25,13 @@ from histoscore.runs.verify import verify
 
 
 @contextmanager
-def opened(run: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], httpx2.Client]]:
+def opened(run: Path) -> Iterator[tuple[subprocess.Popen[str], httpx2.Client]]:
     """The page of a run, and a client that has entered."""
-    line = [sys.executable, "-m", "histoscore", "review", str(run), "--no-browser", *options]
-    process = subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
-    assert process.stderr
-    try:
-        link = re.search(r"http://127\.0\.0\.1:\d+/enter\S+", process.stderr.readline())
-        assert link, process.stderr.read()
-        home = link[0].partition("/enter")[0]
+    with served(run) as (process, link):
+        home = link.partition("/enter")[0]
         with httpx2.Client(base_url=home, headers={"origin": home}, timeout=60) as client:
-            assert client.get(link[0]).status_code == 303
+            assert client.get(link).status_code == 303
             yield process, client
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout and process.stdout.close()
-        process.stderr.close()
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
