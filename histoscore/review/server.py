@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import sys
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,7 +98,7 @@ def _serve(
     with _bound(options.port) as listener:
         port = listener.getsockname()[1]
         config = uvicorn.Config(
-            guarded_page(desk, shown, port, _Links(say, options.browser)),
+            guarded_page(desk, shown, port, announcing(say, options.browser)),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -127,19 +130,22 @@ def guarded_page(
     return Gate(api.application(), port, announce)
 
 
-@dataclass(slots=True)
-class _Links:
+def announcing(say: Callable[[str], None], browser: bool) -> Callable[[str], None]:
     """Tells the links to enter by: the first is opened, the next ones are for another browser."""
+    words = chain(["Open"], repeat("For another browser, open"))
+    opening = chain([browser and _has_screen()], repeat(False))
 
-    say: Callable[[str], None]
-    browser: bool
-    used: int = 0
-
-    def __call__(self, link: str) -> None:
-        self.say(f"{'Open' if not self.used else 'For another browser, open'} {link}")
-        if self.browser and not self.used:
+    def announce(link: str) -> None:
+        say(f"{next(words)} {link}")
+        if next(opening):
             webbrowser.open(link)
-        self.used += 1
+
+    return announce
+
+
+def _has_screen() -> bool:
+    """Whether a browser would have a window: one that runs in the terminal would take the link."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
 
 
 @contextmanager

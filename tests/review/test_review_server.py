@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from helpers.review_process import served
 from helpers.reviewable_run import make_reviewable
 
 from histoscore.cli import run as histoscore
+from histoscore.review import server
 from histoscore.runs.audit import AuditTrail
 from histoscore.runs.review_log import DECIDED, ReviewLog
 from histoscore.runs.verify import verify
@@ -56,7 +58,7 @@ def test_it_listens_to_this_computer_alone_and_leaves_the_tables_made(tmp_path: 
         assert client.post("/api/decisions", json=body).status_code == 200
         code_left, told = ended(process)
     assert code_left == 0, told
-    assert "Ctrl-C closes it" in told
+    assert "making tables" in told
     assert "results.xlsx" in told
     assert (run / "scorers.csv").exists()
     assert not (run / "run.lock").exists()
@@ -146,3 +148,19 @@ def test_a_laboratorys_own_reference_pictures(
     (folder / "0.5.jpg").write_text("no picture")
     assert histoscore(line) == 1
     assert "cannot be read as a picture" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how a screen is told is Linux's")
+def test_no_browser_of_the_terminal_takes_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened_links: list[str] = []
+    monkeypatch.setattr(server.webbrowser, "open", opened_links.append)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    told: list[str] = []
+    server.announcing(told.append, browser=True)("http://127.0.0.1/enter?token=a")
+    assert (len(told), opened_links) == (1, [])
+    monkeypatch.setenv("DISPLAY", ":0")
+    announce = server.announcing(told.append, browser=True)
+    announce("http://127.0.0.1/enter?token=b"), announce("http://127.0.0.1/enter?token=c")
+    assert opened_links == ["http://127.0.0.1/enter?token=b"]
+    assert told[-1] == "For another browser, open http://127.0.0.1/enter?token=c"
