@@ -163,15 +163,23 @@ def _sheet_words(people: People) -> list[str]:
 
 
 def _review_words(people: People) -> list[str]:
+    from histoscore.export.wording import counted
+
     if not people.decided:
         return []
     scorers = people.review.scorers.values()
     names = ", ".join(f"{one.name} ({one.mode.value})" for one in scorers)
     signed = "signed off" if people.review.all_signed else "not signed off yet"
-    return [
+    words = [
         f"{len(people.decided)} compartments were decided in the review by {names}, {signed}: "
         "their final grade is the settled one, else the lower median of those who graded."
     ]
+    before = sum(len(scorer.unseen) for scorer in scorers)
+    if after := sum(len(scorer.newest) for scorer in scorers) - before:
+        words.append(
+            f"Not held against the model, for its own was in sight: {counted(after, 'grade')}."
+        )
+    return words
 
 
 def _keep_sheet(run: GradedRun, sheet: Path) -> None:

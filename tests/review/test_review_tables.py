@@ -81,6 +81,7 @@ def test_animals_use_the_models_grades_until_people_shall_count(page: Page) -> N
     told = report_run(run).tables.reading["grades that count"]
     assert told.startswith("People's grades count where there are any: 1 compartments.")
     assert "in the review by ann (assist), not signed off yet" in told
+    assert "Not held against the model, for its own was in sight: 1 grade." in told
     assert verify(run) == []
 
 
