@@ -53,7 +53,8 @@ class Shelf:
         """The slide, which stays open while the block lasts; several threads may read it.
 
         Raises:
-            SlideError: it cannot be opened, or is found to be another file than was scored.
+            SlideError: it cannot be opened, or is found to be another file than was scored. The
+                text names no file: whoever reads it may be blinded.
         """
         with self._lock:
             self.check(name, wait=False)
@@ -99,7 +100,12 @@ class Shelf:
             return found
 
     def close(self) -> None:
+        """Let every slide go, and ask for no more."""
         self._hashing.shutdown(wait=True, cancel_futures=True)
+        self.close_all()
+
+    def close_all(self) -> None:
+        """Let every slide go; one that is asked for again is opened again."""
         with self._lock:
             for one in self._open.values():
                 one.slide.close()
@@ -124,7 +130,9 @@ def _opened(volume: Volume) -> Slide:
     except SlideError as error:
         if not volume.path.exists():
             raise DamagedSlideError(_lost(FileNotFoundError())) from None
-        raise DamagedSlideError(f"the slide cannot be opened: {error}") from None
+        raise DamagedSlideError(
+            "the slide cannot be opened any more; histoscore info says why"
+        ) from error
     slide.pass_over_damage()
     return slide
 

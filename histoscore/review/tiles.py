@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from histoscore.errors import DamagedSlideError, SlideError
 from histoscore.export.zarr_labels import read_label_store
 from histoscore.geometry import Box, Mpp, Placement
 from histoscore.records import LabelArray
@@ -45,7 +46,10 @@ class Tiles:
 
         def encoded() -> bytes:
             with self._shelf.reading(subject.slide.slide) as slide:
-                picture = slide.read_at(box, Mpp(slide.info.mpp * step))
+                try:
+                    picture = slide.read_at(box, Mpp(slide.info.mpp * step))
+                except SlideError as error:  # its text may name the file
+                    raise DamagedSlideError("this part of the slide cannot be read") from error
             bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
             return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 

@@ -23,9 +23,10 @@ from helpers.reviewable_run import (
 )
 from PIL import Image
 
-from histoscore.errors import EnvironmentStopError
+from histoscore.errors import DamagedSlideError, EnvironmentStopError
 from histoscore.files import sha256_of
 from histoscore.review import app as app_module
+from histoscore.review import shelf
 from histoscore.review.app import threads_for_tiles
 from histoscore.review.pyramid import TILE
 from histoscore.runs.audit import AuditTrail
@@ -440,6 +441,26 @@ def test_a_slide_that_is_gone_is_told_and_can_come_back(page: Page) -> None:
     away.rename(path)
     assert page.get(f"/api/sections/{code}", scorer="ann")["image"]
     page.decide(code, "LTP", 2)
+
+
+@pytest.mark.fault(56)
+def test_a_slide_that_cannot_be_read_is_told_without_its_name(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def named(*place: object, **more: object) -> None:
+        raise DamagedSlideError("companion files missing: okapi.svs")
+
+    page.join()
+    code = page.code_of(OKAPI)
+    with page.desk.shelf.reading(OKAPI) as slide:
+        monkeypatch.setattr(slide, "read_at", named)
+    answer = page.client.get(f"/tiles/{code}/11/0_0.jpg")
+    assert (answer.status_code, "okapi" in answer.text) == (410, False)
+    page.desk.shelf.close_all()
+    monkeypatch.setattr(shelf, "open_slide", named)
+    problem = page.get(f"/api/sections/{code}", scorer="ann")["image_problem"]
+    assert "cannot be opened any more" in problem
+    assert "okapi" not in problem
 
 
 @pytest.mark.fault(33)
