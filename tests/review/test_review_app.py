@@ -150,7 +150,7 @@ def test_too_many_tiles_at_once_are_refused_and_the_rest_are_served(
 
     def slow(*place: object) -> bytes:
         drawing.release()
-        go_on.wait(20)
+        go_on.wait(90)
         return b"tile"
 
     monkeypatch.setattr(page.desk.tiles, "picture", slow)
@@ -164,7 +164,8 @@ def test_too_many_tiles_at_once_are_refused_and_the_rest_are_served(
         for thread in threads:
             thread.start()
         drawing.acquire()
-        while len(statuses) < 24 - 3 - threads_for_tiles():
+        deadline = time.monotonic() + 60
+        while len(statuses) < 24 - 3 - threads_for_tiles() and time.monotonic() < deadline:
             time.sleep(0.01)
         assert set(statuses) == {429}
         go_on.set()
