@@ -18,17 +18,18 @@ from histoscore.vocabulary import Compartment, Tissue
 
 Line = list[list[float]]
 
-_AREAS = {Tissue.HYALINE: "hyaline", Tissue.CALCIFIED: "calcified"}
+_AREAS = {Tissue.HYALINE.title: "hyaline", Tissue.CALCIFIED.title: "calcified"}
 _DECIMALS = 1
 
 
 class Contours:
-    """The outlines of a run's sections; those of a few slides are kept."""
+    """The outlines of a run's sections; those of a few are kept, for every decision asks again."""
 
     def __init__(self, run: RunFolder, keys: Mapping[str, str]) -> None:
         """`keys`: slide → the content key its result is committed under."""
         self._run, self._keys = run, keys
         self._features = lru_cache(maxsize=8)(self._read)
+        self._outlines = lru_cache(maxsize=16)(self._outlined)
 
     def of(self, subject: Subject) -> dict[Compartment, dict[str, Any]]:
         """By compartment: `hyaline` and `calcified` as closed rings, `surface` and `lesions` as
@@ -37,8 +38,17 @@ class Contours:
         Raises:
             StoredResultError: the file is gone, or not the one that was committed.
         """
-        slide, section = subject.place
-        box = subject.pyramid.box
+        return self._outlines(*subject.place, subject.pyramid.box)
+
+    def boxes(self, subject: Subject) -> dict[Compartment, list[int]]:
+        """Where each compartment's cartilage lies: (x, y, width, height) in the picture."""
+        return {
+            compartment: around
+            for compartment, parts in self.of(subject).items()
+            if (around := _around([*parts["hyaline"], *parts["calcified"]]))
+        }
+
+    def _outlined(self, slide: str, section: int, box: Box) -> dict[Compartment, dict[str, Any]]:
         found: dict[Compartment, dict[str, Any]] = {}
         for feature in self._features(slide):
             properties = feature["properties"]
@@ -49,14 +59,6 @@ class Contours:
                 mine = found.setdefault(Compartment(name), _empty())
                 _add(mine, what, list(_lines(feature["geometry"], box)))
         return found
-
-    def boxes(self, subject: Subject) -> dict[Compartment, list[int]]:
-        """Where each compartment's cartilage lies: (x, y, width, height) in the picture."""
-        return {
-            compartment: around
-            for compartment, parts in self.of(subject).items()
-            if (around := _around([*parts["hyaline"], *parts["calcified"]]))
-        }
 
     def _read(self, slide: str) -> list[Any]:
         committed = self._run.recorded(self._keys[slide])
@@ -75,9 +77,8 @@ def _empty() -> dict[str, Any]:
 
 
 def _add(mine: dict[str, Any], what: str, lines: list[Line]) -> None:
-    areas = {tissue.title: key for tissue, key in _AREAS.items()}
-    if what in areas:
-        mine[areas[what]] += lines
+    if what in _AREAS:
+        mine[_AREAS[what]] += lines
     elif what == "articular surface":
         mine["surface"] = lines[0]
     elif what.startswith("lesion"):

@@ -131,13 +131,13 @@ class Desk:
         }
 
     def sees_model(self, subject: Subject, name: str) -> bool:
-        scorer = self.log.scorer(name)
-        return scorer.signed or scorer.sees_model(*subject.place)
+        return self.log.scorer(name).sees_model(*subject.place)
 
     def decide(self, body: Decide) -> Json:
         """Decide; the answer is for the page. Raises as `ReviewLog.decide`."""
         scorer = self.log.scorer(body.scorer)
-        said = self._said(body, scorer.mode, scorer.sees_model(*self.subjects[body.code].place))
+        shown = self.sees_model(self.subjects[body.code], scorer.name)
+        said = self._said(body, scorer.mode, shown)
         said = said.model_copy(update={"flagged": body.flagged, "comment": _tidy(body.comment)})
         return self._after(self.log.decide(said, body.seen))
 
@@ -253,18 +253,17 @@ class Desk:
             "name": scorer.name,
             "mode": scorer.mode.value,
             "signed": scorer.signed,
-            "decided": sum(entry.decision.is_decided for entry in scorer.newest.values()),
+            "decided": scorer.n_decided,
             "expected": len(self.subjects) * len(Compartment),
         }
 
     def _told_place(self, subject: Subject, scorer: Scorer) -> Json:
-        items = map(subject.item, Compartment)
-        newest = [scorer.newest[item].decision for item in items if item in scorer.newest]
+        newest = [scorer.newest.get(subject.item(compartment)) for compartment in Compartment]
         return {
             "code": subject.code,
-            "decided": sum(one.is_decided for one in newest),
+            "decided": scorer.decided(*subject.place),
             "expected": len(Compartment),
-            "flagged": any(one.flagged for one in newest),
+            "flagged": any(entry.decision.flagged for entry in newest if entry),
         }
 
     def _origin(self, subject: Subject) -> Json:

@@ -45,8 +45,9 @@ def _item(desk: Desk, body: Verdict) -> dict[str, Any] | None:
 def differs(said: list[Decision], ladder: Ladder) -> bool:
     """Whether grades lie more than a rung apart, or only some say that it cannot be graded."""
     rungs = [ladder.index(one.grade) for one in said if one.grade is not None]
-    refused = sum(not one.gradable for one in said)
-    return (bool(rungs) and bool(refused)) or (bool(rungs) and max(rungs) - min(rungs) > WITHIN)
+    if not rungs:
+        return False
+    return max(rungs) - min(rungs) > WITHIN or any(not one.gradable for one in said)
 
 
 def _items(desk: Desk) -> Iterator[dict[str, Any]]:

@@ -107,8 +107,15 @@ class Scorer:
     complete: set[tuple[str, int]] = field(default_factory=set)
     undoable: list[Entry] = field(default_factory=list)
 
+    @property
+    def n_decided(self) -> int:
+        """Compartments that are decided, in all sections."""
+        return sum(entry.decision.is_decided for entry in self.newest.values())
+
     def sees_model(self, slide: str, section: int) -> bool:
-        return self.mode is not Mode.INDEPENDENT or (slide, section) in self.complete
+        """Whether the model's side of a section may be shown."""
+        independent = self.mode is Mode.INDEPENDENT and not self.signed
+        return not independent or (slide, section) in self.complete
 
     def decided(self, slide: str, section: int) -> int:
         """How many compartments of a section are decided."""
@@ -229,8 +236,7 @@ class ReviewLog:
         """A scorer's last word. Raises ReviewError where it was said before."""
         with self._lock:
             scorer = self._still_open(name)
-            decided = sum(entry.decision.is_decided for entry in scorer.newest.values())
-            self._add(SIGNED, scorer=name, decided=decided)
+            self._add(SIGNED, scorer=name, decided=scorer.n_decided)
 
     def unblind(self, name: str) -> None:
         """Show whose slides these are; after that nothing is decided any more.

@@ -167,10 +167,11 @@ def test_too_many_tiles_at_once_are_refused_and_the_rest_are_served(
         deadline = time.monotonic() + 60
         while len(statuses) < 24 - 3 - threads_for_tiles() and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert set(statuses) == {429}
-        go_on.set()
+        told_at_once = set(statuses)
+        go_on.set()  # whatever was told: requests in flight keep the client from closing
         for thread in threads:
             thread.join()
+    assert told_at_once == {429}
     assert statuses.count(200) == 3 + threads_for_tiles()
 
 

@@ -145,6 +145,8 @@ def test_accepting_the_model_and_grading_what_it_withheld_need_none(tmp_path: Pa
     log = begun(tmp_path)
     decide(log, said(2, model_grade=2, model_shown=True))
     decide(log, said(3, compartment=Compartment.LTP, model_grade=None, model_shown=True))
+    newest = log.scorer("ann").newest.values()
+    assert [(entry.decision.grade, entry.decision.reason) for entry in newest] == [(2, ""), (3, "")]
 
 
 def test_what_cannot_be_graded_says_why(tmp_path: Path) -> None:
