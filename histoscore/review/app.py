@@ -64,7 +64,7 @@ class Api:
         """
         self._desk, self._page, self._references = desk, page, shown
         self._choose, self._tables = choose, tables
-        self._limit = anyio.CapacityLimiter(threads_for_tiles())
+        self._limit, self._asked = anyio.CapacityLimiter(threads_for_tiles()), 0
 
     def application(self) -> Starlette:
         gets = {
@@ -190,9 +190,13 @@ class Api:
         return self._subject(request), request.path_params["level"], int(column), int(row)
 
     async def _drawn(self, draw: Callable[..., bytes], *place: Any) -> bytes:
-        if self._limit.statistics().tasks_waiting >= MOST_WAITING:
+        if self._asked >= MOST_WAITING + threads_for_tiles():
             raise HTTPException(429, "too many tiles at once; wait a moment")
-        return await anyio.to_thread.run_sync(draw, *place, limiter=self._limit)
+        self._asked += 1  # counted here: a thread is asked for only at the loop's next turn
+        try:
+            return await anyio.to_thread.run_sync(draw, *place, limiter=self._limit)
+        finally:
+            self._asked -= 1
 
 
 def threads_for_tiles() -> int:
